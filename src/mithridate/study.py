@@ -1,0 +1,221 @@
+"""The study file: one TOML document, one frozen model; nothing else configures a study."""
+
+import hashlib
+import json
+import math
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, SerializeAsAny, ValidationError, model_validator
+
+from mithridate.attacks import Attack, parse_attack
+from mithridate.data.settings import DataSettings
+from mithridate.errors import StudyError
+from mithridate.models.settings import ModelSettings
+from mithridate.section import Problem, Section, refuse
+from mithridate.study_errors import describe, study_error
+from mithridate.training.settings import TrainingSettings
+from mithridate.verification.settings import DefenceSettings
+
+Table = dict[str, object]
+AttackEntry = Annotated[SerializeAsAny[Attack], BeforeValidator(parse_attack)]
+
+
+class Hospitals(Section):
+    """Who takes part."""
+
+    count: int = Field(default=10, ge=1, le=1000)
+    """Number of hospitals."""
+    drop_before: float = Field(default=0.0, ge=0, le=1)
+    """Chance, a hospital and round, to drop out before committing an update."""
+    drop_after: float = Field(default=0.0, ge=0, le=1)
+    """Chance, a hospital and round, to drop out after committing and before delivering."""
+
+
+class Clipping(Section):
+    """The bound on honest updates."""
+
+    norm: float = Field(default=10.0, gt=0, le=4096)
+    """The round's public L2 bound: a hospital scales a longer update down to it."""
+
+
+class Aggregation(Section):
+    """How accepted updates become one."""
+
+    name: Literal["weighted_mean"] = "weighted_mean"
+    """The aggregator."""
+    min_accepted: int = Field(default=3, ge=2, le=1000)
+    """Fewest accepted hospitals for which the aggregate is opened; a sum of fewer would show single updates."""
+    quorum: float = Field(default=0.5, gt=0, le=1)
+    """Share of the hospitals that must submit, or the round is void."""
+
+
+class Release(Section):
+    """When a new global model is kept."""
+
+    tolerance: float = Field(default=0.1, ge=0, le=1)
+    """How far it may fall behind the last stable one before it is rolled back."""
+
+
+class Runtime(Section):
+    """How a round is run."""
+
+    secure: bool = True
+    """Secret sharing, verification and ledger; false is plain federated averaging, the baseline."""
+    deadline_seconds: int = Field(default=600, ge=1, le=604_800)
+    """Time hospitals have to commit in a round."""
+
+
+class Study(Section):
+    """A whole study. `load_study` reads one and puts every problem in the user's words."""
+
+    name: str = Field(min_length=1, max_length=200)
+    """What the study is called."""
+    seed: int = Field(default=0, ge=0, le=2**63 - 1)
+    """Governs partition, initialisation, training and simulated attacks; never keys, nonces or shares."""
+    data: DataSettings = DataSettings()
+    """Records and their division."""
+    hospitals: Hospitals = Hospitals()
+    """Who takes part."""
+    model: ModelSettings = ModelSettings()
+    """What is trained."""
+    training: TrainingSettings = TrainingSettings()
+    """How it is trained."""
+    attacks: Annotated[tuple[AttackEntry, ...], Field(strict=False)] = ()
+    """Simulated malicious hospitals; several attacks on one hospital act in their order here."""
+    clipping: Clipping = Clipping()
+    """The bound on honest updates."""
+    defence: DefenceSettings = DefenceSettings()
+    """How updates are verified."""
+    aggregation: Aggregation = Aggregation()
+    """How accepted updates become one."""
+    release: Release = Release()
+    """When a new model is kept."""
+    runtime: Runtime = Runtime()
+    """How a round is run."""
+
+    @model_validator(mode="after")
+    def _possible(self) -> "Study":
+        count = self.hospitals.count
+        problems = [*self._attack_problems(), *self._malicious_problems()]
+        if self.aggregation.min_accepted > count:
+            should = f"should be at most hospitals.count = {count}"
+            problems.append(Problem(("aggregation", "min_accepted"), self.aggregation.min_accepted, should))
+        refuse("study", problems)
+        return self
+
+    def _attack_problems(self) -> list[Problem]:
+        problems = []
+        count, rounds = self.hospitals.count, self.training.rounds
+        for index, attack in enumerate(self.attacks):
+            if max(attack.hospitals) >= count:
+                should = f"should lie below hospitals.count = {count}, as hospitals are numbered from 0"
+                problems.append(Problem(("attacks", index, "hospitals"), attack.hospitals, should))
+            if attack.from_round > rounds:
+                should = f"should be at most training.rounds = {rounds}"
+                problems.append(Problem(("attacks", index, "from_round"), attack.from_round, should))
+        return problems
+
+    def _malicious_problems(self) -> list[Problem]:
+        number, count = len(self.malicious), self.hospitals.count
+        should = f"should name at most hospitals.count = {count} malicious hospitals, not {number}"
+        return [Problem(("attacks",), sorted(self.malicious), should)] if number > count else []
+
+    @property
+    def malicious(self) -> frozenset[int]:
+        """The hospitals that some attack names."""
+        return frozenset(hospital for attack in self.attacks for hospital in attack.hospitals)
+
+    @property
+    def quorum(self) -> int:
+        """Fewest hospitals that must submit, or the round is void; never below `aggregation.min_accepted`."""
+        return max(math.ceil(self.aggregation.quorum * self.hospitals.count), self.aggregation.min_accepted)
+
+    def to_json(self) -> str:
+        """Canonical JSON: all keys, sorted, no spaces."""
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> "Study":
+        """The inverse of `to_json`.
+
+        Raises:
+            StudyError: the text is something else.
+        """
+        try:
+            return _validated(json.loads(text), "study.json")
+        except ValueError as error:
+            raise StudyError(f"study.json is not JSON: {error}") from error
+
+    def configuration_hash(self) -> bytes:
+        """SHA-256 of the canonical JSON, 32 bytes: what the ledger binds a study to."""
+        return hashlib.sha256(self.to_json().encode()).digest()
+
+
+def load_study(path: Path, overrides: Sequence[str] = ()) -> Study:
+    """The study in the TOML file `path`, with `overrides` laid over it.
+
+    An override reads "training.rounds=3" or "attacks.0.gamma=5"; its value is read as TOML, else taken as text.
+
+    Raises:
+        StudyError: no such file, a syntax error (with its line), or any number of unknown keys, wrong values and
+            impossible combinations, all named at once.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise StudyError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    try:
+        document: Table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise StudyError(f"{path} is not valid TOML: {error}") from error
+    for override in overrides:
+        _override(document, override)
+    return _validated(document, str(path))
+
+
+def _validated(document: object, source: str) -> Study:
+    try:
+        return Study.model_validate(document)
+    except ValidationError as error:
+        raise study_error(source, describe(error, Study, document)) from None
+
+
+def _override(document: Table, override: str) -> None:
+    key, equals, text = override.partition("=")
+    names = key.strip().split(".")
+    if not equals or not all(names):
+        raise StudyError(f"--set {override!r}: should be key=value, such as training.rounds=3")
+    table: object = document
+    for name in names[:-1]:
+        table = _enter(table, name, override)
+    _put(table, names[-1], _value(text.strip()), override)
+
+
+def _enter(table: object, name: str, override: str) -> object:
+    if isinstance(table, dict):
+        return table.setdefault(name, {})
+    return _list(table, name, override)[int(name)]
+
+
+def _put(table: object, name: str, value: object, override: str) -> None:
+    if isinstance(table, dict):
+        table[name] = value
+    else:
+        _list(table, name, override)[int(name)] = value
+
+
+def _list(table: object, name: str, override: str) -> list[object]:
+    if isinstance(table, list) and name.isdecimal() and int(name) < len(table):
+        return table
+    raise StudyError(f"--set {override!r}: {name!r} is not in a table, nor a number within a list, of the study file")
+
+
+def _value(text: str) -> object:
+    try:
+        parsed = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return text
+    return parsed["value"] if list(parsed) == ["value"] else text

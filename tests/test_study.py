@@ -1,0 +1,186 @@
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from mithridate.errors import StudyError
+from mithridate.study import Study, load_study
+
+STUDIES = Path(__file__).parents[1] / "studies"
+DEMO = STUDIES / "breast_cancer.toml"
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "study.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def problems(text: str, folder: Path, *overrides: str) -> str:
+    with pytest.raises(StudyError) as caught:
+        load_study(write(folder, text), overrides)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("path", sorted(STUDIES.glob("*.toml")), ids=lambda path: path.stem)
+def test_every_study_in_the_repository_is_valid(path: Path) -> None:
+    assert load_study(path).name
+
+
+def test_the_demo_has_ten_hospitals_and_four_attackers() -> None:
+    study = load_study(DEMO)
+    assert study.hospitals.count == 10
+    assert len(study.malicious) == 4
+    assert [attack.name for attack in study.attacks if 8 in attack.hospitals] == ["label_flip", "scaling"]
+
+
+def test_everything_but_the_name_has_a_default(tmp_path: Path) -> None:
+    study = load_study(write(tmp_path, 'name = "x"'))
+    assert (study.data.name, study.model.name, study.training.rounds, study.attacks) == ("breast_cancer", "mlp", 10, ())
+
+
+def sections(model: type[BaseModel]) -> list[type[BaseModel]]:
+    inner = [field.annotation for field in model.model_fields.values()]
+    return [model, *(kind for kind in inner if isinstance(kind, type) and issubclass(kind, BaseModel))]
+
+
+@pytest.mark.parametrize("section", sections(Study), ids=lambda section: section.__name__)
+def test_every_key_says_what_it_is_and_every_section_is_frozen_and_closed(section: type[BaseModel]) -> None:
+    assert all(field.description for field in section.model_fields.values())
+    assert section.model_config["frozen"]
+    assert section.model_config["extra"] == "forbid"
+
+
+# The key that the message must name, what is allowed, and the override that asks for it.
+WRONG = [
+    ("hospitals.count = 0", "greater than or equal to 1", "hospitals.count=0"),
+    ("hospitals.count = '10'", "valid integer", 'hospitals.count="10"'),
+    ("hospitals.count = True", "valid integer", "hospitals.count=true"),
+    ("hospitals.drop_after = 1.5", "less than or equal to 1", "hospitals.drop_after=1.5"),
+    ("training.learning_rate = nan", "finite number", "training.learning_rate=nan"),
+    ("training.learning_rate = inf", "finite number", "training.learning_rate=inf"),
+    ("training.optimizer = 'rmsprop'", "'adam' or 'sgd'", "training.optimizer=rmsprop"),
+    ("training.momentum = 0.9", 'optimizer "sgd"', "training.momentum=0.9"),
+    ("data.name = 'iris'", "breast_cancer", "data.name=iris"),
+    ("data.partition = 'columns'", "'column'", "data.partition=columns"),
+    ("data.column = (none)", "column of each record's site", "data.partition=column"),
+    ("data.label = 'num'", 'name = "csv"', "data.label=num"),
+    ("data.path = (none)", "should be given", "data.name=csv"),
+    ("data.label = (none)", "should be given", "data.name=csv"),
+    ("data.test_share = 1.0", "less than 1", "data.test_share=1.0"),
+    ("model.name = 'resnet'", "cnn, logistic, mlp, or your own module:factory", "model.name=resnet"),
+    ("model.name = 'a b:c'", "module:factory", "model.name=a b:c"),
+    ("aggregation.min_accepted = 11", "at most hospitals.count = 10", "aggregation.min_accepted=11"),
+    ("aggregation.min_accepted = 1", "greater than or equal to 2", "aggregation.min_accepted=1"),
+    ("attacks.0.hospitals = [2, 10]", "below hospitals.count = 10", "attacks.0.hospitals=[2,10]"),
+    ("attacks.0.hospitals = [2, 2]", "each hospital once", "attacks.0.hospitals=[2,2]"),
+    ("attacks.0.hospitals = []", "at least 1 item", "attacks.0.hospitals=[]"),
+    ("attacks.0.hospitals.0 = -1", "greater than or equal to 0", "attacks.0.hospitals=[-1]"),
+    ("attacks.0.from_round = 11", "at most training.rounds = 10", "attacks.0.from_round=11"),
+    ("attacks.0.share = 1.5", "less than or equal to 1", "attacks.0.share=1.5"),
+    ("attacks.0.source = (none)", "should be given", "attacks.0.variant=targeted"),
+    ("attacks.0.source = 1", "left out", "attacks.0.source=1"),
+    ("attacks.0.name = 'flip'", "gaussian, label_flip, scaling, sign_flip", "attacks.0.name=flip"),
+    ("attacks.0.name = (none)", "gaussian", "attacks=[3]"),
+    ("attacks = 'none'", "a list", "attacks=none"),
+    ("runtime = 'secure'", "a table", "runtime=secure"),
+    ("attacks.2.gama: unknown key", "attacks.2.gamma", "attacks.2.gama=3"),
+    ("training.optimiser: unknown key", "training.optimizer", "training.optimiser=sgd"),
+    ("trainning: unknown key", "training", "trainning.rounds=3"),
+    ("seed = -1", "greater than or equal to 0", "seed=-1"),
+]
+
+
+@pytest.mark.parametrize(("key", "allowed", "override"), WRONG, ids=[case[2] for case in WRONG])
+def test_an_error_names_the_key_the_value_and_what_is_allowed(key: str, allowed: str, override: str) -> None:
+    with pytest.raises(StudyError) as caught:
+        load_study(DEMO, [override])
+    assert key in str(caught.value)
+    assert allowed in str(caught.value)
+    assert "breast_cancer.toml" in str(caught.value)
+
+
+def test_more_malicious_hospitals_than_hospitals() -> None:
+    with pytest.raises(StudyError, match=r"at most hospitals\.count = 3 malicious hospitals, not 4"):
+        load_study(DEMO, ["hospitals.count=3"])
+
+
+def test_all_problems_are_named_at_once(tmp_path: Path) -> None:
+    text = 'name = "x"\nsede = 1\n[hospitals]\ncount = 0\n[training]\nrounds = "ten"\n[[attacks]]\nname = "x"\n'
+    message = problems(text, tmp_path)
+    for key in (
+        "sede: unknown key; did you mean seed?",
+        "hospitals.count = 0",
+        "training.rounds = 'ten'",
+        "attacks.0.name",
+    ):
+        assert key in message
+
+
+def test_a_missing_name_is_named(tmp_path: Path) -> None:
+    assert "name: missing" in problems("seed = 1", tmp_path)
+
+
+def test_a_syntax_error_has_its_line(tmp_path: Path) -> None:
+    assert "line 2" in problems('name = "x"\nseed = = 1\n', tmp_path)
+
+
+def test_a_missing_file_or_one_that_is_no_text(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match="No such file"):
+        load_study(tmp_path / "none.toml")
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(StudyError, match="cannot be read"):
+        load_study(tmp_path / "binary.toml")
+
+
+def test_overrides_are_toml_values_else_text() -> None:
+    study = load_study(DEMO, ["training.rounds=3", "name=two words", "attacks.2.gamma = 5", "runtime.secure=false"])
+    assert (study.training.rounds, study.name, study.runtime.secure) == (3, "two words", False)
+    assert study.attacks[2].model_dump()["gamma"] == 5.0
+    assert load_study(DEMO, ["attacks=[]"]).malicious == frozenset()
+
+
+@pytest.mark.parametrize(
+    "override", ["rounds", "=3", "training..rounds=3", "attacks.9.gamma=1", "name.x=1", "attacks.x.y=1"]
+)
+def test_an_override_that_leads_nowhere_is_an_error(override: str) -> None:
+    with pytest.raises(StudyError, match="--set"):
+        load_study(DEMO, [override])
+
+
+def test_an_override_cannot_smuggle_in_a_second_key() -> None:
+    assert load_study(DEMO, ["name=1\nseed=9"]).seed == 1
+
+
+def test_json_holds_the_whole_study() -> None:
+    study = load_study(DEMO)
+    again = Study.from_json(study.to_json())
+    assert again == study
+    assert again.configuration_hash() == study.configuration_hash()
+    assert again.attacks[2].model_dump()["gamma"] == 10.0
+
+
+@pytest.mark.parametrize("text", ["[", "[]", "{}", '{"name": "x", "sede": 1}', ""])
+def test_json_that_is_no_study(text: str) -> None:
+    with pytest.raises(StudyError):
+        Study.from_json(text)
+
+
+def test_the_configuration_hash_changes_with_any_value() -> None:
+    overrides = [
+        "seed=2",
+        "attacks.2.gamma=9",
+        "data.partition=dirichlet",
+        "clipping.norm=9",
+        "name=other",
+        "attacks=[]",
+    ]
+    hashes = {load_study(DEMO, [override]).configuration_hash() for override in overrides}
+    assert len(hashes | {load_study(DEMO).configuration_hash()}) == len(overrides) + 1
+    assert all(len(value) == 32 for value in hashes)
+
+
+def test_the_configuration_hash_does_not_depend_on_the_files_order(tmp_path: Path) -> None:
+    one = load_study(write(tmp_path, 'name = "x"\nseed = 1\n[training]\nrounds = 3\nlearning_rate = 1'))
+    other = load_study(write(tmp_path, 'seed = 1\nname = "x"\ntraining = {learning_rate = 1.0, rounds = 3}'))
+    assert one.configuration_hash() == other.configuration_hash()
