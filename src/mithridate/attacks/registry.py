@@ -1,0 +1,24 @@
+"""The attacks by name. An attack is one file with one `register` line."""
+
+from collections.abc import Mapping
+
+from mithridate.attacks.base import Attack
+from mithridate.registry import Registry
+from mithridate.section import Problem, one_of, refuse
+
+attacks: Registry[type[Attack]] = Registry("attack")
+
+
+def parse_attack(entry: object) -> Attack:
+    """One [[attacks]] entry of a study file, checked by the settings of the attack it names.
+
+    Raises:
+        ValidationError: no table, no known name, or a parameter that this attack does not have or allow.
+    """
+    if isinstance(entry, Attack):
+        return entry
+    table = dict(entry) if isinstance(entry, Mapping) else {}
+    name = table.get("name")
+    if not isinstance(name, str) or name not in attacks:
+        refuse("attack", [Problem(("name",), name, one_of(attacks))])
+    return attacks.get(str(name)).model_validate(table)
