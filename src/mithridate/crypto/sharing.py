@@ -1,0 +1,159 @@
+"""Replicated secret sharing over Z_2^64 in three components, two of which are keystreams of 32-byte seeds.
+
+x = x0 + x1 + x2 mod 2^64; validator i holds x_i and x_{(i+1) mod 3} (Araki, Furukawa, Lindell, Nof, Ohara, CCS 2016;
+ABY3: Mohassel, Rindal, CCS 2018). Any one validator's two components look uniform and independent of x as long as
+AES-256-CTR is a pseudorandom generator and the seeds come from the operating system.
+"""
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algorithms, modes
+from numpy.typing import NDArray
+
+from mithridate.errors import ShapeError, ShareMismatch
+
+Ring = NDArray[np.uint64]
+
+PARTIES = 3
+SEED_BYTES = 32
+# 1 GiB a component: below the 2^31 bytes that one call of AES-GCM takes.
+MAX_LENGTH = 2**27
+# 128 KiB: keystream, sum and difference stay in the processor's second-level cache.
+_BLOCK = 2**14
+_ZEROS = memoryview(bytes(8 * _BLOCK))
+
+
+@dataclass(frozen=True, eq=False)
+class SharedVector:
+    """The three components of one secret vector: seed0 and seed1 (32 bytes) stand for x0 and x1; x2 is (d,) uint64."""
+
+    seed0: bytes = field(repr=False)
+    seed1: bytes = field(repr=False)
+    x2: Ring = field(repr=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Component:
+    """One component x_i of a shared vector, either as its seed (expanded when used) or in full.
+
+    Args:
+        length: d, the number of ring elements.
+        seed: 32 bytes; None for a component held in full.
+        full: (d,) uint64, read only; None for a component held as its seed.
+    """
+
+    length: int
+    seed: bytes | None = field(default=None, repr=False)
+    full: Ring | None = field(default=None, repr=False)
+
+    def vector(self) -> Ring:
+        """x_i as (d,) uint64; expanded anew at each call when held as a seed."""
+        return expand(self._seed(), self.length) if self.full is None else self.full
+
+    def add_into(self, total: Ring, weight: int = 1) -> None:
+        """total += weight * x_i mod 2^64, in place, block by block.
+
+        Args:
+            total: (d,) uint64, contiguous.
+            weight: any integer; taken mod 2^64.
+
+        Raises:
+            ShapeError: total has another length or type.
+        """
+        if total.shape != (self.length,) or total.dtype != np.uint64:
+            raise ShapeError(f"a total of {self.length} ring elements is needed, got {total.dtype} {total.shape}")
+        factor = np.uint64(weight % 2**64)
+        for start, block in self._blocks():
+            part = total[start : start + block.size]
+            part += block if weight == 1 else block * factor
+
+    def _seed(self) -> bytes:
+        if self.seed is None:
+            raise ShareMismatch("a component is held as a seed or in full, this one as neither")
+        return self.seed
+
+    def _blocks(self) -> Iterator[tuple[int, Ring]]:
+        if self.full is None:
+            yield from _keystream(self._seed(), self.length)
+            return
+        for start in range(0, self.length, _BLOCK):
+            yield start, self.full[start : start + _BLOCK]
+
+
+def share(secret: Ring) -> SharedVector:
+    """Splits a secret into three components with fresh seeds from the operating system.
+
+    Args:
+        secret: (d,) uint64, d <= 2^27.
+
+    Raises:
+        ShapeError: not one vector of at most 2^27 uint64.
+    """
+    if secret.ndim != 1 or secret.dtype != np.uint64:
+        raise ShapeError(f"a secret is one vector of uint64, got {secret.dtype} {secret.shape}")
+    seed0, seed1 = secrets.token_bytes(SEED_BYTES), secrets.token_bytes(SEED_BYTES)
+    return SharedVector(seed0, seed1, _remainder(secret, seed0, seed1))
+
+
+def reconstruct(x0: Ring, x1: Ring, x2: Ring) -> Ring:
+    """x0 + x1 + x2 mod 2^64, elementwise; ShapeError unless all three have one shape."""
+    if not x0.shape == x1.shape == x2.shape:
+        raise ShapeError(f"components of one secret have one shape, got {x0.shape}, {x1.shape} and {x2.shape}")
+    total = x0 + x1
+    total += x2
+    return total
+
+
+def expand(seed: bytes, length: int) -> Ring:
+    """The first 8 * length bytes of AES-256-CTR under the seed, counter from zero, as (length,) little-endian uint64.
+
+    Raises:
+        ShapeError: length is negative or above 2^27.
+        ShareMismatch: the seed is not 32 bytes.
+    """
+    _check_length(length)
+    out = np.empty(length, dtype="<u8")
+    target = out.view(np.uint8).data
+    encryptor = _cipher(seed)
+    for start in range(0, 8 * length, len(_ZEROS)):
+        piece = target[start : start + len(_ZEROS)]
+        encryptor.update_into(_ZEROS[: len(piece)], piece)
+    return out
+
+
+def _remainder(secret: Ring, seed0: bytes, seed1: bytes) -> Ring:
+    """x2 = secret - x0 - x1."""
+    x2 = np.empty(secret.size, dtype="<u8")
+    for (start, block0), (_, block1) in zip(
+        _keystream(seed0, secret.size), _keystream(seed1, secret.size), strict=True
+    ):
+        part = x2[start : start + block0.size]
+        np.subtract(secret[start : start + block0.size], block0, out=part)
+        part -= block1
+    return x2
+
+
+def _keystream(seed: bytes, length: int) -> Iterator[tuple[int, Ring]]:
+    """(offset, block) pairs of the expansion; the block is overwritten by the next step."""
+    _check_length(length)
+    encryptor = _cipher(seed)
+    buffer = np.empty(min(length, _BLOCK), dtype="<u8")
+    view = buffer.view(np.uint8).data
+    for start in range(0, length, _BLOCK):
+        size = min(_BLOCK, length - start)
+        encryptor.update_into(_ZEROS[: 8 * size], view[: 8 * size])
+        yield start, buffer[:size]
+
+
+def _cipher(seed: bytes) -> CipherContext:
+    if len(seed) != SEED_BYTES:
+        raise ShareMismatch(f"a seed is {SEED_BYTES} bytes, got {len(seed)}")
+    return Cipher(algorithms.AES(seed), modes.CTR(bytes(16))).encryptor()
+
+
+def _check_length(length: int) -> None:
+    if not 0 <= length <= MAX_LENGTH:
+        raise ShapeError(f"a shared vector has 0 to 2^27 entries, not {length}")
