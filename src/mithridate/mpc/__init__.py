@@ -1,0 +1,1 @@
+"""Computation on secret shares: the SPU session, the ATen interpreter, encrypted inference, projections."""
