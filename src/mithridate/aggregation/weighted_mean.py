@@ -1,0 +1,32 @@
+"""The mean of the updates, weighted by the records that each hospital enrolled with.
+
+Source: FedAvg, B. McMahan et al., "Communication-efficient learning of deep networks from decentralized data", AISTATS
+2017, algorithm 1; on shares the sum is local and exact, and only the sum is opened.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mithridate.aggregation.registry import Integers, LinearAggregator, aggregators
+from mithridate.mpc.shares import RingArray
+
+
+def weighted_sum(components: RingArray, weights: Sequence[int]) -> RingArray:
+    """Sum of weight times vector, (d,) uint64 mod 2^64, of components (n, d) uint64."""
+    total = np.zeros(components.shape[1], dtype=np.uint64)
+    for component, weight in zip(components, weights, strict=True):
+        total += component * np.uint64(weight)
+    return total
+
+
+def divide(opened: Integers, weights: Sequence[int]) -> Integers:
+    """The nearest integers to opened / sum(weights), halves rounded up, (d,) int64: equal bits everywhere.
+
+    Assumes abs(opened) < 2^62, which the round's bound on norms and weights ensures.
+    """
+    weight = sum(weights)
+    return (2 * opened + weight) // (2 * weight)
+
+
+aggregators.register("weighted_mean")(LinearAggregator(weighted_sum, divide))
