@@ -1,0 +1,216 @@
+"""What every ledger offers the protocol, in the protocol's own words: no gas, no nonce, no block, no algorithm.
+
+A `Ledger` is bound to one party's account. Rounds count from 1, attempts of a round from 0. Every hash, digest,
+commitment and random value is 32 bytes. Every call that changes state returns once the ledger holds the change, or
+raises `RuleViolation` with the contract's reason and changes nothing.
+"""
+
+# ruff: noqa: A002 - `round` is the protocol's word for a round.
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Protocol
+
+COMMITTEE_SIZE = 3
+MAJORITY = 2
+MAX_HOSPITALS = 1024
+MAX_REASON_BYTES = 64
+RANDOMNESS_DOMAIN = b"mithridate/randomness/1"
+"""A validator commits to `value` by SHA-256(RANDOMNESS_DOMAIN || value); the contract holds the same constant."""
+
+
+class Phase(IntEnum):
+    """Where an attempt stands; the last three are final."""
+
+    SUBMITTING = 1
+    CLOSED = 2
+    DRAWN = 3
+    BOUND = 4
+    FINAL = 5
+    RELEASED = 6
+    ROLLED_BACK = 7
+    VOID = 8
+
+
+@dataclass(frozen=True)
+class HospitalRecord:
+    """An enrolled hospital; `index` is its byte in a verdict string, `records` bounds its weight."""
+
+    index: int
+    address: str
+    signing_key: bytes
+    records: int
+
+
+@dataclass(frozen=True)
+class ValidatorRecord:
+    """A validator; `envelope_key` is a compressed P-256 point (33 bytes), empty until it registers one."""
+
+    rank: int
+    address: str
+    envelope_key: bytes
+
+
+@dataclass(frozen=True)
+class AttemptState:
+    """One attempt of a round, as the ledger holds it.
+
+    Attributes:
+        generation: number of earlier attempts of this round whose verdicts were bound.
+        deadline: in seconds of the ledger's clock; a submission counts while `now() < deadline`.
+        committed: ranks that committed their randomness; revealed: ranks that revealed it (whoever is missing withheld).
+        submissions: hospital index to the digest it committed.
+        seed: XOR of the three revealed values, None until all have revealed.
+        verdicts: the bound verdicts, one byte a hospital in index order, None until a majority attested equal ones.
+        attestations: validator rank to the model hash it attested.
+        votes: validator rank to its release vote.
+        model_hash: the hash that a majority attested, None before.
+        void_reason: why the attempt is VOID, None otherwise.
+    """
+
+    round: int
+    attempt: int
+    generation: int
+    phase: Phase
+    base_hash: bytes
+    deadline: int
+    committed: frozenset[int]
+    revealed: frozenset[int]
+    submissions: Mapping[int, bytes]
+    seed: bytes | None
+    verdicts: bytes | None
+    attestations: Mapping[int, bytes]
+    votes: Mapping[int, bool]
+    model_hash: bytes | None
+    void_reason: str | None
+
+
+class Ledger(Protocol):
+    """The ledger as one party sees it. Any call may raise `LedgerError`; a broken rule raises `RuleViolation`."""
+
+    @property
+    def address(self) -> str:
+        """The account this view acts for, a checksummed hexadecimal address."""
+        ...
+
+    def enrol(self, address: str, signing_key: bytes, records: int) -> int:
+        """The administrator enrols a hospital before the study begins.
+
+        Args:
+            signing_key: P-256 public key, 33 bytes compressed or 65 uncompressed.
+            records: how many records it may claim, at least 1.
+
+        Returns:
+            The hospital's index, from 0 in order of enrolment.
+        """
+        ...
+
+    def register_validator_key(self, envelope_key: bytes) -> None:
+        """A validator registers its compressed P-256 envelope key (33 bytes), once, before the study begins."""
+        ...
+
+    def begin(self, initial_model: bytes, reference_hash: bytes) -> None:
+        """The administrator freezes the roster; the initial model becomes current and stable."""
+        ...
+
+    def open_round(self, round: int, base_hash: bytes, deadline: int) -> int:
+        """The coordinator opens a round, or the next attempt of one whose last attempt is void.
+
+        Args:
+            base_hash: must be the current model.
+            deadline: in seconds of `now()`'s clock, later than `now()`.
+
+        Returns:
+            The attempt, from 0.
+        """
+        ...
+
+    def commit_randomness(self, round: int, attempt: int, commitment: bytes) -> None:
+        """A validator commits to its random value, once, before anyone submits."""
+        ...
+
+    def submit(self, round: int, attempt: int, digest: bytes) -> None:
+        """A hospital commits the digest of its message: once, before the deadline, after all validators committed."""
+        ...
+
+    def close_submissions(self, round: int, attempt: int) -> None:
+        """A validator votes to close; a majority closes, or any one once the deadline has passed."""
+        ...
+
+    def reveal_randomness(self, round: int, attempt: int, value: bytes) -> None:
+        """A validator reveals the value it committed to; the third reveal draws the seed."""
+        ...
+
+    def attest_verdicts(self, round: int, attempt: int, verdicts: bytes) -> None:
+        """A validator attests the verdicts, one byte a hospital (0 accepted, 1 absent, else the rule); a majority binds."""
+        ...
+
+    def attest_model(self, round: int, attempt: int, model_hash: bytes) -> None:
+        """A validator attests the new model's hash, once; a majority of equal ones makes it current."""
+        ...
+
+    def vote_release(self, round: int, attempt: int, passed: bool) -> None:
+        """A validator votes whether the new model passed the release check; a majority releases or rolls back."""
+        ...
+
+    def vote_void(self, round: int, attempt: int, reason: str) -> None:
+        """A validator votes to void an attempt that has no model yet; past deadline and grace, it or the coordinator
+        alone voids it. `reason` is at most 64 bytes of printable ASCII."""
+        ...
+
+    def hospitals(self) -> list[HospitalRecord]:
+        """The enrolled hospitals in index order."""
+        ...
+
+    def validators(self) -> list[ValidatorRecord]:
+        """The three validators in rank order."""
+        ...
+
+    def begun(self) -> bool:
+        """Whether `begin` was called."""
+        ...
+
+    def current_model(self) -> bytes:
+        """Hash of the model that the next round builds on; raises RuleViolation before `begin`."""
+        ...
+
+    def stable_model(self) -> bytes:
+        """Hash of the last released model; raises RuleViolation before `begin`."""
+        ...
+
+    def initial_model(self) -> bytes:
+        """Hash of the model the study began with; raises RuleViolation before `begin`."""
+        ...
+
+    def configuration(self) -> bytes:
+        """Hash of the study's configuration, fixed when the ledger was made."""
+        ...
+
+    def reference_hash(self) -> bytes:
+        """Salted hash of the reference set; raises RuleViolation before `begin`."""
+        ...
+
+    def study_id(self) -> bytes:
+        """32 bytes, different for every ledger ever made: bind messages to it."""
+        ...
+
+    def latest(self) -> AttemptState | None:
+        """The attempt opened last, None before the first round."""
+        ...
+
+    def attempts(self, round: int) -> int:
+        """How many attempts of a round were opened, 0 for a round not opened yet."""
+        ...
+
+    def attempt(self, round: int, attempt: int) -> AttemptState:
+        """One attempt; raises RuleViolation if it was never opened."""
+        ...
+
+    def now(self) -> int:
+        """The ledger's clock in seconds: what a state change made now would be dated. Deadlines are `now()` + seconds."""
+        ...
+
+    def height(self) -> int:
+        """How many groups of state changes the ledger holds; for display."""
+        ...

@@ -1,0 +1,80 @@
+"""What anyone can check of a finished run: the journal replays, and every model file has the hash the ledger names."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mithridate.ledger.embedded import EmbeddedLedger
+from mithridate.ledger.interface import AttemptState, Ledger, Phase
+from mithridate.ledger.store import ModelStore
+from mithridate.verification.verdict import Rule
+
+JOURNAL_FILE = "ledger.sqlite"
+MODELS_FOLDER = "models"
+
+
+def verify_run(run: Path) -> list[str]:
+    """Replays the journal and checks the initial model and every model a majority attested.
+
+    Args:
+        run: the run folder.
+
+    Returns:
+        What was checked, a line each.
+
+    Raises:
+        JournalAltered: the journal does not replay; the message names the first row that differs.
+        ModelAltered: a model file is missing or its bytes have another hash; the message names it.
+        LedgerError: this is no folder of a secure run.
+    """
+    ledger = EmbeddedLedger.open(run / JOURNAL_FILE)
+    try:
+        view = ledger.reader
+        store = ModelStore(run / MODELS_FOLDER)
+        checked = [f"journal: {view.height()} blocks replayed"]
+        for what, digest in _models(view):
+            store.get(digest)
+            checked.append(f"{what}: model {digest} matches its hash")
+    finally:
+        ledger.close()
+    return checked
+
+
+def history(ledger: EmbeddedLedger) -> list[dict[str, Any]]:
+    """Every attempt of every round in order, in plain values.
+
+    Keys: round, attempt, phase, submissions (a number), verdicts (hospital to word), attested (a number), model, base
+    and reason (hexadecimal or None).
+    """
+    return [_plain(state) for state in attempts(ledger.reader)]
+
+
+def attempts(ledger: Ledger) -> Iterator[AttemptState]:
+    """Every attempt of every round, in the order in which they were opened."""
+    latest = ledger.latest()
+    for round_number in range(1, latest.round + 1 if latest else 1):
+        for attempt in range(ledger.attempts(round_number)):
+            yield ledger.attempt(round_number, attempt)
+
+
+def _models(ledger: Ledger) -> Iterator[tuple[str, str]]:
+    yield "initial", ledger.initial_model().hex()
+    for state in attempts(ledger):
+        if state.model_hash is not None:
+            yield f"round {state.round}", state.model_hash.hex()
+
+
+def _plain(state: AttemptState) -> dict[str, Any]:
+    codes = state.verdicts or b""
+    agreeing = sum(digest == state.model_hash for digest in state.attestations.values())
+    return {
+        "round": state.round,
+        "attempt": state.attempt,
+        "phase": Phase(state.phase).name.lower(),
+        "submissions": len(state.submissions),
+        "verdicts": {f"hospital-{index}": Rule(code).word for index, code in enumerate(codes)},
+        "attested": agreeing if state.model_hash else 0,
+        "base": state.base_hash.hex(),
+        "model": state.model_hash.hex() if state.model_hash else None,
+        "reason": state.void_reason,
+    }
