@@ -1,0 +1,1 @@
+"""The protocol's roles, the messages between them, and the runtimes that carry these."""

@@ -1,0 +1,235 @@
+"""One attempt of one round, played through by all parties of a process."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from mithridate.errors import EncodingError, MessageError, MithridateError, ProtocolError, RoundVoid, RuleViolation
+from mithridate.evaluation.records import Observer, RoundRecord
+from mithridate.federation.dropout import drops
+from mithridate.federation.opened import OpenedUpdates
+from mithridate.federation.parties import Parties
+from mithridate.federation.prepared import Prepared
+from mithridate.federation.site import hospital_name
+from mithridate.federation.stopwatch import Stopwatch
+from mithridate.federation.validator import Validator
+from mithridate.ledger.interface import MAX_REASON_BYTES, AttemptState, Phase
+from mithridate.models.files import from_safetensors
+from mithridate.mpc.shares import VALIDATORS
+from mithridate.mpc.spu_log import bytes_sent
+from mithridate.verification.verdict import Rule
+
+STATUS = {Phase.RELEASED: "released", Phase.ROLLED_BACK: "rolled_back", Phase.VOID: "void"}
+"""How the record of an attempt that is over calls its phase."""
+
+
+class AttemptRun:
+    """Drives one attempt and keeps its times, bytes and notes.
+
+    Args:
+        prepared: data, model and sites.
+        parties: everybody.
+        observer: told of phases.
+        round_number: of the attempt.
+    """
+
+    def __init__(self, prepared: Prepared, parties: Parties, observer: Observer, round_number: int) -> None:
+        self._prepared = prepared
+        self._parties = parties
+        self._observer = observer
+        self._round = round_number
+        self._watch = Stopwatch(round_number, observer)
+        self._notes: dict[str, str] = {}
+        self._trained = 0
+        self._uploads: list[int] = []
+        self._linear_bytes = parties.committee.sent_bytes
+        self._mpc_bytes = bytes_sent()
+
+    def play(self) -> RoundRecord:
+        """Opens the round's next attempt and carries it to its end: released, rolled back or void."""
+        with self._watch.phase("ledger"):
+            state = self._parties.coordinator.open_round(self._round, self._prepared.study.runtime.deadline_seconds)
+        return self._guarded(state, self._from_the_start)
+
+    def finish(self, state: AttemptState) -> RoundRecord:
+        """Carries on with an attempt that a killed run left open.
+
+        With the members bound, the aggregate is opened with just those members; with a model, only the release is
+        left. Before that nothing was opened, so the attempt is closed as void.
+        """
+        return self._guarded(state, self._from_where_it_stands)
+
+    def record(self, state: AttemptState) -> RoundRecord:
+        """The record of an attempt that is over, from the ledger and what was measured here."""
+        codes = state.verdicts or b""
+        verdicts = {hospital_name(index): Rule(code).word for index, code in enumerate(codes)}
+        released = state.phase is Phase.RELEASED and state.model_hash is not None
+        model = state.model_hash if released and state.model_hash else state.base_hash
+        vector = from_safetensors(self._parties.store.get(model.hex()), self._prepared.layout)
+        sizes = {
+            "hospital_upload": sum(self._uploads) / len(self._uploads) if self._uploads else 0.0,
+            "validators": float(self._parties.committee.sent_bytes - self._linear_bytes),
+            "mpc": float(bytes_sent() - self._mpc_bytes),
+        }
+        return RoundRecord(
+            round=state.round,
+            attempt=state.attempt,
+            base_hash=state.base_hash.hex(),
+            model_hash=model.hex(),
+            status=STATUS[state.phase],  # type: ignore[arg-type]
+            reason=state.void_reason,
+            hospitals=len(self._prepared.sites),
+            trained=self._trained,
+            submitted=len(state.submissions),
+            verdicts=verdicts,
+            notes=self._notes,
+            seconds=self._watch.seconds(),
+            bytes=sizes,
+            attested=sum(attested == state.model_hash for attested in state.attestations.values()),
+            validators=VALIDATORS,
+            height=self._parties.chain.height(),
+            **self._prepared.measure(vector),
+        )
+
+    def _guarded(self, state: AttemptState, steps: Callable[[AttemptState], None]) -> RoundRecord:
+        try:
+            steps(state)
+        except ProtocolError as error:
+            self._void(self._now(state), error)
+        for hospital in self._parties.hospitals:
+            hospital.forget()
+        for validator in self._parties.committee.validators:
+            validator.forget()
+        self._parties.coordinator.discard()
+        return self.record(self._now(state))
+
+    def _from_the_start(self, state: AttemptState) -> None:
+        with self._on_ledger() as validators:
+            for validator in validators:
+                validator.commit_randomness(state)
+        self._train(state)
+        self._submit(state)
+        state = self._draw(state)
+        if state.phase is Phase.VOID:
+            return
+        self._open(state)
+        with self._watch.phase("verify"):
+            verdicts = self._parties.committee.all(lambda validator: validator.judge(state))
+        with self._on_ledger() as validators:
+            for validator, verdict in zip(validators, verdicts, strict=True):
+                validator.attest_verdicts(state, verdict)
+        self._aggregate_and_release(self._now(state))
+
+    def _from_where_it_stands(self, state: AttemptState) -> None:
+        if state.phase < Phase.BOUND:
+            raise RoundVoid("interrupted before its members were bound")
+        if state.phase is Phase.BOUND:
+            self._open(state)
+        self._aggregate_and_release(state)
+
+    def _aggregate_and_release(self, state: AttemptState) -> None:
+        committee = self._parties.committee
+        if state.phase is Phase.BOUND:
+            with self._watch.phase("aggregate"):
+                hashes = committee.all(lambda validator: validator.aggregate(state))
+            self._attest(state, hashes)
+            state = self._now(state)
+            if state.phase is Phase.BOUND:
+                raise RoundVoid("the validators attested different models")
+        if state.phase is Phase.FINAL:
+            with self._watch.phase("release"):
+                votes = committee.all(lambda validator: validator.check_release(state))
+            with self._on_ledger() as validators:
+                for validator, vote in zip(validators, votes, strict=True):
+                    if validator.rank not in state.votes:
+                        validator.vote_release(state, vote)
+
+    def _attest(self, state: AttemptState, hashes: Sequence[bytes]) -> None:
+        with self._watch.phase("attest"), self._on_ledger() as validators:
+            for validator, model_hash in zip(validators, hashes, strict=True):
+                if validator.rank not in state.attestations:
+                    validator.attest_model(state, model_hash)
+
+    def _train(self, state: AttemptState) -> None:
+        study, sites = self._prepared.study, self._prepared.sites
+
+        def train(index: int) -> None:
+            hospital = self._parties.hospitals[index]
+            try:
+                hospital.train(state)
+            except EncodingError as error:
+                self._notes[hospital.name] = str(error)
+            self._observer.hospital_done(self._round, hospital.name)
+
+        indices = [site.index for site in sites]
+        present = [index for index in indices if not drops(study, "before", index, state.round, state.attempt)]
+        with self._watch.phase("train"):
+            self._prepared.at_each_site(train, present)
+        self._trained = sum(hospital.trained for hospital in self._parties.hospitals)
+
+    def _submit(self, state: AttemptState) -> None:
+        ready = [hospital for hospital in self._parties.hospitals if hospital.trained]
+        with self._watch.phase("share"):
+            messages = {hospital.site.index: hospital.seal(state) for hospital in ready}
+        with self._on_ledger():
+            for hospital in ready:
+                try:
+                    hospital.commit(state)
+                except RuleViolation as error:
+                    self._notes[hospital.name] = str(error)
+                    del messages[hospital.site.index]
+        with self._watch.phase("share"):
+            for index, message in messages.items():
+                if not drops(self._prepared.study, "after", index, state.round, state.attempt):
+                    self._deliver(state, index, message)
+
+    def _deliver(self, state: AttemptState, index: int, message: bytes) -> None:
+        self._uploads.append(len(message))
+        try:
+            self._parties.coordinator.accept(state, index, message)
+        except MessageError as error:
+            self._notes[hospital_name(index)] = str(error)
+
+    def _draw(self, state: AttemptState) -> AttemptState:
+        with self._watch.phase("draw"), self._on_ledger() as validators:
+            # A majority closes the submissions; the third vote would come too late to count.
+            for validator in validators[:2]:
+                validator.close_submissions(state)
+        state = self._now(state)
+        if state.phase is Phase.CLOSED:
+            with self._watch.phase("draw"), self._on_ledger() as validators:
+                for validator in validators:
+                    validator.reveal_randomness(state)
+        return self._now(state)
+
+    def _open(self, state: AttemptState) -> None:
+        coordinator = self._parties.coordinator
+
+        def open_parts(validator: Validator) -> OpenedUpdates:
+            return validator.open(state, coordinator.parts(state, validator.rank))
+
+        with self._watch.phase("open"):
+            opened = self._parties.committee.all(open_parts)
+        for updates in opened:
+            for index, reason in updates.reasons.items():
+                self._notes.setdefault(hospital_name(index), reason)
+
+    def _void(self, state: AttemptState, error: MithridateError) -> None:
+        if state.phase >= Phase.FINAL:
+            raise error
+        reason = str(error).encode("ascii", "replace").decode()[:MAX_REASON_BYTES]
+        self._notes["round"] = str(error)
+        with self._on_ledger() as validators:
+            for validator in validators[:2]:
+                validator.vote_void(state, reason)
+        # The three may have stopped at different messages: what is left in the old channels must not be read.
+        self._parties.committee.assemble()
+        self._linear_bytes = 0
+
+    @contextmanager
+    def _on_ledger(self) -> Iterator[tuple[Validator, ...]]:
+        """A phase's transactions share one block."""
+        with self._watch.phase("ledger"), self._parties.chain.block():
+            yield self._parties.committee.validators
+
+    def _now(self, state: AttemptState) -> AttemptState:
+        return self._parties.chain.reader.attempt(state.round, state.attempt)

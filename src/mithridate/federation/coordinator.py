@@ -1,0 +1,92 @@
+"""The coordinator's role: open rounds and relay sealed messages, none of which it can read."""
+
+import re
+from functools import cached_property
+from pathlib import Path
+
+from mithridate.errors import MessageError
+from mithridate.federation.submission import parse
+from mithridate.ledger.interface import AttemptState, Ledger
+
+_REFERENCE = "reference.msg"
+
+
+class Coordinator:
+    """Relays between hospitals and validators. It holds envelopes, commitments and verdicts, and no key to any of them.
+
+    What it has accepted lies in its mailbox until the round is over, so that a restart loses nothing.
+
+    Args:
+        ledger: the ledger, from the coordinator's account.
+        mailbox: a folder of its own.
+        parameters: d, which bounds the messages.
+    """
+
+    def __init__(self, ledger: Ledger, mailbox: Path, parameters: int) -> None:
+        self._ledger = ledger
+        self._mailbox = mailbox
+        self._parameters = parameters
+        mailbox.mkdir(parents=True, exist_ok=True)
+
+    def open_round(self, round_number: int, deadline_seconds: int) -> AttemptState:
+        """Opens a round, or its next attempt, on the current model."""
+        deadline = self._ledger.now() + deadline_seconds
+        attempt = self._ledger.open_round(round_number, self._ledger.current_model(), deadline)
+        return self._ledger.attempt(round_number, attempt)
+
+    def accept(self, state: AttemptState, sender: int, message: bytes) -> None:
+        """Keeps the message of an enrolled hospital for this attempt; the first one counts.
+
+        Args:
+            state: the open attempt.
+            sender: the hospital's index, as the channel authenticated it.
+            message: sealed; checked for form and size only, as nothing more can be checked here.
+
+        Raises:
+            MessageError: the sender is not enrolled, sent before, or the message is malformed or too large.
+        """
+        if sender not in self._enrolled:
+            raise MessageError(f"a message of the unknown hospital {sender} was refused: it is not enrolled")
+        parse(message, self._parameters)
+        path = self._path(state, sender)
+        if path.exists():
+            raise MessageError(f"hospital-{sender} has handed in a message for this attempt before")
+        _write(path, message)
+
+    def parts(self, state: AttemptState, rank: int) -> dict[int, bytes]:
+        """What validator `rank` may have of each message: its own envelope and, unless it is rank 0, the body."""
+        folder = self._path(state, 0).parent
+        messages = {int(path.stem): path.read_bytes() for path in sorted(folder.glob("*.msg"))}
+        return {index: parse(message, self._parameters).for_validator(rank) for index, message in messages.items()}
+
+    def accept_reference(self, message: bytes, length: int) -> None:
+        """Keeps the curator's message of `length` ring elements for the whole study."""
+        parse(message, length)
+        _write(self._mailbox / _REFERENCE, message)
+
+    def reference_part(self, rank: int, length: int) -> bytes:
+        """Validator `rank`'s part of the curator's message."""
+        return parse((self._mailbox / _REFERENCE).read_bytes(), length).for_validator(rank)
+
+    def discard(self) -> None:
+        """Deletes the messages of all attempts: none of them is needed once a round is over."""
+        for folder in self._mailbox.iterdir():
+            if folder.is_dir() and re.fullmatch(r"\d+-\d+", folder.name):
+                for path in folder.iterdir():
+                    path.unlink()
+                folder.rmdir()
+
+    @cached_property
+    def _enrolled(self) -> frozenset[int]:
+        """The roster, which the contract freezes before the first round."""
+        return frozenset(hospital.index for hospital in self._ledger.hospitals())
+
+    def _path(self, state: AttemptState, sender: int) -> Path:
+        return self._mailbox / f"{state.round}-{state.attempt}" / f"{sender}.msg"
+
+
+def _write(path: Path, message: bytes) -> None:
+    path.parent.mkdir(exist_ok=True)
+    draft = path.with_suffix(".part")
+    draft.write_bytes(message)
+    draft.replace(path)

@@ -1,0 +1,84 @@
+"""The hospital's role: train beside its data, commit on the ledger, hand in a sealed message."""
+
+import numpy as np
+import numpy.typing as npt
+
+from mithridate.crypto.fixed_point import encode
+from mithridate.crypto.keys import PrivateKey, public_from_bytes
+from mithridate.errors import StaleError
+from mithridate.federation.site import Site
+from mithridate.federation.submission import RoundContext, make_submission
+from mithridate.ledger.interface import AttemptState, Ledger
+from mithridate.ledger.store import ModelStore
+from mithridate.models.files import from_safetensors
+from mithridate.models.layout import Layout
+
+
+class Hospital:
+    """One hospital in a secure study. Its update leaves it in shares only, each sealed to the validators who hold it.
+
+    Args:
+        site: its records and training.
+        ledger: the ledger, from its own account.
+        signing_key: its enrolled P-256 key.
+        store: where global models lie.
+        layout: of the study's model.
+    """
+
+    def __init__(self, site: Site, ledger: Ledger, signing_key: PrivateKey, store: ModelStore, layout: Layout) -> None:
+        self.site = site
+        self.name = site.name
+        self._ledger = ledger
+        self._key = signing_key
+        self._store = store
+        self._layout = layout
+        self._secret: npt.NDArray[np.uint64] | None = None
+        self._digest = b""
+
+    def train(self, state: AttemptState) -> None:
+        """Trains on the round's base model, which must be the ledger's current one.
+
+        Raises:
+            StaleError: the announced base is not the ledger's.
+            ModelAltered: the model file is not the one the ledger names.
+            EncodingError: the update is not finite, or does not fit the ring.
+        """
+        self._secret = None
+        if state.base_hash != self._ledger.current_model():
+            raise StaleError(f"round {state.round} was announced on a base that is not the ledger's current model")
+        base = from_safetensors(self._store.get(state.base_hash.hex()), self._layout)
+        self._secret = self.encode(self.site.update(base, state.round, state.generation))
+
+    def encode(self, update: npt.NDArray[np.float64]) -> npt.NDArray[np.uint64]:
+        """The update in fixed point, uint64 (d,); raises EncodingError for what is not finite or too large."""
+        return encode(update)
+
+    @property
+    def trained(self) -> bool:
+        """True while an update waits to be handed in."""
+        return self._secret is not None
+
+    def seal(self, state: AttemptState) -> bytes:
+        """The message of this attempt, from the update that `train` made: fresh shares, nonces and keys every time."""
+        if self._secret is None:
+            raise StaleError(f"{self.name} has no update for round {state.round}: it must train first")
+        validators = [public_from_bytes(validator.envelope_key) for validator in self._ledger.validators()]
+        message, self._digest = make_submission(self._secret, self._context(state), self._key, validators)
+        return message
+
+    def commit(self, state: AttemptState) -> None:
+        """Writes the digest of the sealed message to the ledger.
+
+        Raises:
+            RuleViolation: too late, twice, or not enrolled.
+        """
+        self._ledger.submit(state.round, state.attempt, self._digest)
+
+    def forget(self) -> None:
+        """Drops the update once its round is over."""
+        self._secret = None
+
+    def _context(self, state: AttemptState) -> RoundContext:
+        return RoundContext(
+            self._ledger.study_id(), state.round, state.attempt, self.site.index, state.base_hash, self._layout.size
+        )

@@ -1,0 +1,110 @@
+"""The updates of one attempt as a validator holds them: checked for form, in shares."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mithridate.crypto.keys import PrivateKey, public_from_bytes
+from mithridate.errors import EnvelopeError, MessageError, ProtocolError
+from mithridate.federation.submission import OpenedShare, RoundContext, open_submission, parse_part
+from mithridate.ledger.interface import AttemptState, HospitalRecord
+from mithridate.mpc.peers import Peers
+from mithridate.mpc.shares import VALIDATORS, ReplicatedShare
+from mithridate.verification.verdict import Rule, rule_of
+
+
+@dataclass(frozen=True)
+class OpenedUpdates:
+    """What came of one attempt's messages.
+
+    Args:
+        rules: one a hospital of the roster: ACCEPTED for a well-formed update, else why there is none.
+        indices: the hospitals with a well-formed update, ascending.
+        shares: this validator's shares of their updates, (n, d), row by row.
+        reasons: hospital to what was wrong with its message, as this validator saw it.
+    """
+
+    rules: tuple[Rule, ...]
+    indices: tuple[int, ...]
+    shares: ReplicatedShare
+    reasons: Mapping[int, str]
+
+    def rows(self, hospitals: Sequence[int]) -> ReplicatedShare:
+        """Shares of the updates of some hospitals, in the order given; raises ShareMismatch for one without."""
+        position = {index: row for row, index in enumerate(self.indices)}
+        return self.shares[[position[hospital] for hospital in hospitals]]
+
+
+@dataclass(frozen=True)
+class Recipient:
+    """A validator as the reader of submissions.
+
+    Args:
+        rank: 0, 1 or 2.
+        key: its envelope key.
+        study_id: of the ledger.
+        parameters: d.
+        roster: the enrolled hospitals in index order.
+    """
+
+    rank: int
+    key: PrivateKey
+    study_id: bytes
+    parameters: int
+    roster: Sequence[HospitalRecord]
+
+    def open(self, state: AttemptState, parts: Mapping[int, bytes], peers: Peers) -> OpenedUpdates:
+        """Opens and checks every part, and settles with the other two validators which updates are well-formed.
+
+        An update counts only if all three could open it. The reason that stands is the lowest rule any of them found.
+
+        Args:
+            state: the drawn attempt.
+            parts: hospital to this validator's part of its message; hostile.
+            peers: the channel to the other validators.
+        """
+        rules, opened, reasons = [], {}, {}
+        for hospital in self.roster:
+            rule = Rule.ABSENT
+            if hospital.index in state.submissions:
+                try:
+                    opened[hospital.index] = self._open_one(state, hospital, parts.get(hospital.index))
+                    rule = Rule.ACCEPTED
+                except ProtocolError as error:
+                    rule, reasons[hospital.index] = rule_of(error), str(error)
+            rules.append(rule)
+        agreed = agree(rules, peers)
+        indices = tuple(index for index, rule in enumerate(agreed) if rule is Rule.ACCEPTED)
+        return OpenedUpdates(agreed, indices, self._stack([opened[index] for index in indices]), reasons)
+
+    def _open_one(self, state: AttemptState, hospital: HospitalRecord, part: bytes | None) -> OpenedShare:
+        if part is None:
+            raise EnvelopeError(f"hospital-{hospital.index} committed on the ledger and delivered nothing")
+        context = RoundContext(
+            self.study_id, state.round, state.attempt, hospital.index, state.base_hash, self.parameters
+        )
+        signing_key, digest = public_from_bytes(hospital.signing_key), state.submissions[hospital.index]
+        return open_submission(parse_part(part, self.parameters), self.rank, self.key, context, signing_key, digest)
+
+    def _stack(self, opened: Sequence[OpenedShare]) -> ReplicatedShare:
+        first = np.empty((len(opened), self.parameters), dtype=np.uint64)
+        second = np.empty_like(first)
+        for row, share in enumerate(opened):
+            first[row], second[row] = share.vectors()
+        return ReplicatedShare(self.rank, first, second)
+
+
+def agree(rules: Sequence[Rule], peers: Peers) -> tuple[Rule, ...]:
+    """What the three validators found of each hospital's message: the lowest rule other than ACCEPTED, if there is any.
+
+    Raises:
+        MessageError: a peer's list is malformed.
+    """
+    others = [rank for rank in range(VALIDATORS) if rank != peers.rank]
+    for rank in others:
+        peers.send(rank, bytes(rules))
+    lists = [bytes(rules), *(peers.receive(rank) for rank in others)]
+    if any(len(codes) != len(rules) or max(codes, default=0) > max(Rule) for codes in lists):
+        raise MessageError("a validator's list of verdicts is malformed: the committee must run one version")
+    return tuple(Rule(min((code for code in found if code), default=0)) for found in zip(*lists, strict=True))

@@ -1,0 +1,203 @@
+"""All parties of a secure study, each with its own keys and folder, seated in one process."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+from mithridate.crypto.keys import public_from_bytes, public_to_bytes
+from mithridate.federation.committee import Cascade, CommitteeMember
+from mithridate.federation.coordinator import Coordinator
+from mithridate.federation.folder import RunFolder
+from mithridate.federation.hospital import Hospital
+from mithridate.federation.openings import OpeningLog
+from mithridate.federation.prepared import Prepared
+from mithridate.federation.reference import ReferenceShape, share_reference
+from mithridate.federation.validator import StudyRules, Validator
+from mithridate.ledger.embedded import EmbeddedLedger
+from mithridate.ledger.store import ModelStore
+from mithridate.models.files import to_safetensors
+from mithridate.mpc.aten import lower
+from mithridate.mpc.links import memory_links
+from mithridate.mpc.peers import HungUp, MemoryPeers, memory_peers
+from mithridate.mpc.session import Session
+from mithridate.mpc.shares import VALIDATORS
+from mithridate.study import Study
+from mithridate.verification.inference import FellBehind
+from mithridate.verification.registry import Bounds
+
+PEER_TIMEOUT_S = 300.0
+"""How long one validator waits for another before it gives the attempt up."""
+
+Result = TypeVar("Result")
+
+
+class Committee:
+    """The three validators, each in a thread of its own while they compute jointly.
+
+    Args:
+        validators: in rank order.
+    """
+
+    def __init__(self, validators: Sequence[Validator]) -> None:
+        self.validators = tuple(validators)
+        self._pool = ThreadPoolExecutor(VALIDATORS, thread_name_prefix="validator")
+        self._peers: tuple[MemoryPeers, ...] = ()
+
+    def assemble(self) -> None:
+        """Fresh channels and sessions among the three; what went wrong on the old ones is left behind."""
+        self._peers, links = memory_peers(PEER_TIMEOUT_S), memory_links(PEER_TIMEOUT_S)
+
+        def join(validator: Validator) -> None:
+            rank = validator.rank
+            validator.join(CommitteeMember(self._peers[rank], Session(links[rank])))
+
+        self.all(join)
+
+    def all(self, step: Callable[[Validator], Result]) -> list[Result]:
+        """What each validator's `step` returned, in rank order; the first one's error if any failed.
+
+        A validator that fails takes the other two out of their waiting, so that none hangs.
+        """
+
+        def guarded(validator: Validator) -> Result:
+            try:
+                return step(validator)
+            except BaseException:
+                if self._peers:
+                    self._peers[validator.rank].hang_up()
+                raise
+
+        futures = [self._pool.submit(guarded, validator) for validator in self.validators]
+        errors = [error for future in futures if (error := future.exception()) is not None]
+        if errors:
+            # A hang-up is the consequence of another's error, which says more.
+            raise next((error for error in errors if not isinstance(error, HungUp)), errors[0])
+        return [future.result() for future in futures]
+
+    @property
+    def sent_bytes(self) -> int:
+        """Bytes the three have sent each other in the linear part, on the present channels."""
+        return sum(peers.sent_bytes for peers in self._peers)
+
+    def close(self) -> None:
+        """Ends the threads."""
+        self._pool.shutdown()
+
+
+@dataclass(frozen=True)
+class Parties:
+    """Everybody in a secure study.
+
+    Args:
+        chain: the ledger they share.
+        coordinator: relays messages.
+        committee: the validators.
+        hospitals: in roster order.
+        store: where global models lie.
+    """
+
+    chain: EmbeddedLedger
+    coordinator: Coordinator
+    committee: Committee
+    hospitals: tuple[Hospital, ...]
+    store: ModelStore
+
+    def close(self) -> None:
+        """Ends the committee's threads and closes the ledger."""
+        self.committee.close()
+        self.chain.close()
+
+
+def seat(prepared: Prepared, folder: RunFolder) -> Parties:
+    """Seats all parties on the folder's ledger, making whatever a run that was killed had not yet made.
+
+    Raises:
+        JournalAltered: the ledger does not replay.
+        ProtocolError: the curator's message is not what the ledger binds.
+    """
+    chain = _ledger(prepared.study, folder)
+    store = ModelStore(folder.models)
+    coordinator = Coordinator(
+        chain.as_party(folder.party("coordinator").account()),
+        folder.party("coordinator").path / "mailbox",
+        prepared.layout.size,
+    )
+    rules = _rules(prepared, folder)
+    committee = Committee([_validator(rank, rules, chain, store, folder) for rank in range(VALIDATORS)])
+    hospitals = tuple(
+        Hospital(
+            site,
+            chain.as_party(folder.party(site.name).account()),
+            folder.party(site.name).key("signing"),
+            store,
+            prepared.layout,
+        )
+        for site in prepared.sites
+    )
+    parties = Parties(chain, coordinator, committee, hospitals, store)
+    _enrol(prepared, folder, parties, rules)
+    committee.assemble()
+    length = rules.reference.length
+    committee.all(lambda validator: validator.receive_reference(coordinator.reference_part(validator.rank, length)))
+    return parties
+
+
+def _ledger(study: Study, folder: RunFolder) -> EmbeddedLedger:
+    if folder.journal.exists():
+        return EmbeddedLedger.open(folder.journal)
+    return EmbeddedLedger.create(
+        folder.journal,
+        administrator=folder.party("administrator").account(),
+        configuration=study.configuration_hash(),
+        coordinator=folder.party("coordinator").account().address,
+        validators=[folder.party(f"validator-{rank}").account().address for rank in range(VALIDATORS)],
+        quorum=study.quorum,
+        min_accepted=study.aggregation.min_accepted,
+    )
+
+
+def _rules(prepared: Prepared, folder: RunFolder) -> StudyRules:
+    study, reference = prepared.study, prepared.split.reference
+    model = lower(prepared.module, reference.shape)
+    return StudyRules(
+        layout=prepared.layout,
+        cascade=Cascade(study.defence, Bounds.of(study.clipping.norm), model),
+        release=FellBehind(model, study.release.tolerance),
+        aggregator=study.aggregation.name,
+        min_accepted=study.aggregation.min_accepted,
+        reference=ReferenceShape(len(reference), reference.shape, len(reference.classes)),
+        curator=folder.party("curator").key("signing").public_key(),
+    )
+
+
+def _validator(rank: int, rules: StudyRules, chain: EmbeddedLedger, store: ModelStore, folder: RunFolder) -> Validator:
+    own = folder.party(f"validator-{rank}")
+    openings = OpeningLog(own.path / "openings.sqlite")
+    return Validator(rank, chain.as_party(own.account()), own.key("envelope"), store, openings, rules)
+
+
+def _enrol(prepared: Prepared, folder: RunFolder, parties: Parties, rules: StudyRules) -> None:
+    """The administrator's part, once: roster, keys, initial model and reference set. Each step is done at most once."""
+    administrator = parties.chain.as_party(folder.party("administrator").account())
+    if administrator.begun():
+        return
+    enrolled = len(administrator.hospitals())
+    registered = [bool(validator.envelope_key) for validator in administrator.validators()]
+    with parties.chain.block():
+        for site in prepared.sites[enrolled:]:
+            own = folder.party(site.name)
+            signing_key = public_to_bytes(own.key("signing").public_key())
+            administrator.enrol(own.account().address, signing_key, len(site.dataset))
+        for rank in range(VALIDATORS):
+            if not registered[rank]:
+                own = folder.party(f"validator-{rank}")
+                envelope_key = public_to_bytes(own.key("envelope").public_key())
+                parties.chain.as_party(own.account()).register_validator_key(envelope_key)
+    initial = bytes.fromhex(parties.store.put(to_safetensors(prepared.initial, prepared.layout)))
+    validators = [public_from_bytes(validator.envelope_key) for validator in administrator.validators()]
+    context = rules.reference.context(administrator.study_id(), initial)
+    curator = folder.party("curator").key("signing")
+    message, digest = share_reference(prepared.split.reference, context, curator, validators)
+    parties.coordinator.accept_reference(message, rules.reference.length)
+    administrator.begin(initial, digest)

@@ -1,0 +1,91 @@
+"""Plain federated averaging, without cryptography, verification or ledger: the baseline.
+
+Training and averaging are the code of the secure run, so with all hospitals accepted both end with the same bits.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from mithridate.aggregation import aggregators
+from mithridate.aggregation.model import next_model
+from mithridate.crypto.fixed_point import encode
+from mithridate.errors import EncodingError, RoundVoid
+from mithridate.evaluation.records import Observer, RoundRecord, append_record, read_records, rewrite_records
+from mithridate.federation.dropout import drops
+from mithridate.federation.folder import RunFolder
+from mithridate.federation.prepared import Prepared
+from mithridate.federation.site import hospital_name
+from mithridate.federation.stopwatch import Stopwatch
+from mithridate.ledger.store import ModelStore
+from mithridate.models.files import from_safetensors, to_safetensors
+from mithridate.verification.verdict import Rule
+
+
+def run_plain(prepared: Prepared, folder: RunFolder, observer: Observer) -> None:
+    """All rounds that the folder's records do not hold yet."""
+    store, records = ModelStore(folder.models), []
+    if folder.records.exists():
+        records = read_records(folder.path)
+        rewrite_records(folder.path, records)
+    if not records:
+        digest = store.put(to_safetensors(prepared.initial, prepared.layout))
+        records = [prepared.initial_record(digest)]
+        append_record(folder.path, records[0])
+        observer.round_done(records[0])
+    for round_number in range(records[-1].round + 1, prepared.study.training.rounds + 1):
+        record = _round(prepared, store, str(records[-1].model_hash), round_number, observer)
+        records.append(record)
+        append_record(folder.path, record)
+        observer.round_done(record)
+
+
+def _round(prepared: Prepared, store: ModelStore, base: str, number: int, observer: Observer) -> RoundRecord:
+    watch = Stopwatch(number, observer)
+    vector = from_safetensors(store.get(base), prepared.layout)
+    updates: dict[int, npt.NDArray[np.uint64]] = {}
+    notes: dict[str, str] = {}
+
+    def train(index: int) -> None:
+        try:
+            updates[index] = encode(prepared.sites[index].update(vector, number, 0))
+        except EncodingError as error:
+            notes[hospital_name(index)] = str(error)
+        observer.hospital_done(number, hospital_name(index))
+
+    present = [site.index for site in prepared.sites if not drops(prepared.study, "before", site.index, number, 0)]
+    with watch.phase("train"):
+        prepared.at_each_site(train, present)
+    model, reason = vector, None
+    with watch.phase("aggregate"):
+        try:
+            model = _average(prepared, vector, updates)
+        except RoundVoid as error:
+            reason = str(error)
+        digest = store.put(to_safetensors(model, prepared.layout))
+    seconds = watch.seconds()
+    return RoundRecord(
+        round=number,
+        base_hash=base,
+        model_hash=digest,
+        status="released" if reason is None else "void",
+        reason=reason,
+        hospitals=len(prepared.sites),
+        trained=len(updates),
+        submitted=len(updates),
+        verdicts={site.name: (Rule.ACCEPTED if site.index in updates else Rule.ABSENT).word for site in prepared.sites},
+        notes=notes,
+        seconds=seconds,
+        **prepared.measure(model),
+    )
+
+
+def _average(
+    prepared: Prepared, base: npt.NDArray[np.float32], updates: dict[int, npt.NDArray[np.uint64]]
+) -> npt.NDArray[np.float32]:
+    if not updates:
+        raise RoundVoid("no hospital sent an update")
+    members = sorted(updates)
+    weights = [len(prepared.sites[index].dataset) for index in members]
+    aggregator = aggregators.get(prepared.study.aggregation.name)
+    total = aggregator.combine(np.stack([updates[index] for index in members]), weights)
+    return next_model(base, aggregator.finish(total.view(np.int64), weights))

@@ -1,0 +1,197 @@
+"""The validator's role in a round: draw, open, verify, aggregate, attest, and check before release."""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from mithridate.aggregation import aggregators
+from mithridate.aggregation.model import next_model
+from mithridate.crypto.commitment import commit_randomness
+from mithridate.crypto.keys import PrivateKey, PublicKey
+from mithridate.errors import OpeningRefused, RoundVoid
+from mithridate.federation.committee import Cascade, CommitteeMember, Parameters
+from mithridate.federation.opened import OpenedUpdates, Recipient
+from mithridate.federation.openings import OpeningLog
+from mithridate.federation.reference import ReferenceShape, ReferenceShares, open_reference
+from mithridate.ledger.interface import AttemptState, HospitalRecord, Ledger, Phase
+from mithridate.ledger.store import ModelStore
+from mithridate.models.files import from_safetensors, to_safetensors
+from mithridate.models.layout import Layout
+from mithridate.mpc.shares import ReplicatedShare
+from mithridate.verification.inference import FellBehind
+from mithridate.verification.verdict import Rule
+
+
+@dataclass(frozen=True)
+class StudyRules:
+    """What every validator knows of the study.
+
+    Args:
+        layout: of the model.
+        cascade: how updates are verified.
+        release: the check of a new model.
+        aggregator: its name.
+        min_accepted: fewest members of an aggregate that may be opened.
+        reference: shape of the reference set.
+        curator: the curator's public key.
+    """
+
+    layout: Layout
+    cascade: Cascade
+    release: FellBehind
+    aggregator: str
+    min_accepted: int
+    reference: ReferenceShape
+    curator: PublicKey
+
+
+class Validator:
+    """One of the committee's three. It holds two of three components of every update and of the reference set.
+
+    Args:
+        rank: 0, 1 or 2.
+        ledger: the ledger, from its own account.
+        key: its envelope key.
+        store: where global models lie.
+        openings: its record of opened aggregates.
+        rules: the study's.
+    """
+
+    def __init__(
+        self, rank: int, ledger: Ledger, key: PrivateKey, store: ModelStore, openings: OpeningLog, rules: StudyRules
+    ) -> None:
+        self.rank = rank
+        self.name = f"validator-{rank}"
+        self._ledger = ledger
+        self._key = key
+        self._store = store
+        self._openings = openings
+        self._rules = rules
+        self._member: CommitteeMember | None = None
+        self._reference: ReferenceShares | None = None
+        self._random = b""
+        self._updates: OpenedUpdates | None = None
+
+    def join(self, member: CommitteeMember) -> None:
+        """Takes its end of a fresh joint computation, before the first round and after one that failed."""
+        self._member = member
+
+    def receive_reference(self, part: bytes) -> None:
+        """Opens its shares of the reference set, checked against the ledger.
+
+        Raises:
+            ProtocolError: they are not what the ledger's reference hash binds.
+        """
+        shape, ledger = self._rules.reference, self._ledger
+        context = shape.context(ledger.study_id(), ledger.initial_model())
+        self._reference = open_reference(
+            part, self.rank, self._key, shape, context, self._rules.curator, ledger.reference_hash()
+        )
+
+    def commit_randomness(self, state: AttemptState) -> None:
+        """Draws this attempt's random value and commits to it, before any hospital submits."""
+        self._random = secrets.token_bytes(32)
+        self._ledger.commit_randomness(state.round, state.attempt, commit_randomness(self._random))
+
+    def close_submissions(self, state: AttemptState) -> None:
+        """Votes to close the submissions."""
+        self._ledger.close_submissions(state.round, state.attempt)
+
+    def reveal_randomness(self, state: AttemptState) -> None:
+        """Reveals the random value."""
+        self._ledger.reveal_randomness(state.round, state.attempt, self._random)
+
+    def open(self, state: AttemptState, parts: Mapping[int, bytes]) -> OpenedUpdates:
+        """Opens and checks its parts of the attempt's messages, and settles with the others which are well-formed."""
+        recipient = Recipient(self.rank, self._key, self._ledger.study_id(), self._rules.layout.size, self._roster)
+        self._updates = recipient.open(state, parts, self._joined.peers)
+        return self._updates
+
+    def judge(self, state: AttemptState) -> tuple[Rule, ...]:
+        """The verdict on every hospital of the roster, found on shares together with the other two."""
+        if state.seed is None or self._reference is None:
+            raise RoundVoid(f"round {state.round} has no drawn seed or reference set to judge by")
+        base = self._model(state.base_hash)
+        return self._rules.cascade.judge(self._joined, self._held, base, state.seed, self._reference)
+
+    def attest_verdicts(self, state: AttemptState, verdicts: tuple[Rule, ...]) -> None:
+        """Attests the verdicts on the ledger."""
+        self._ledger.attest_verdicts(state.round, state.attempt, bytes(verdicts))
+
+    def aggregate(self, state: AttemptState) -> bytes:
+        """Opens the aggregate of the bound members, stores the next model and returns its hash (32 bytes).
+
+        Raises:
+            OpeningRefused: the members are not bound on the ledger, are too few, or were others before.
+            TamperingDetected: another validator altered what it holds.
+            RoundVoid: the next model would not be finite.
+        """
+        members = self._bound_members(state)
+        self._openings.permit(state.round, state.generation, state.attempt, state.base_hash, members)
+        aggregator = aggregators.get(self._rules.aggregator)
+        weights = [self._roster[index].records for index in members]
+        shares = self._held.rows(members)
+        total = ReplicatedShare(
+            self.rank, aggregator.combine(shares.first, weights), aggregator.combine(shares.second, weights)
+        )
+        opened = self._joined.open_sum(total).view(np.int64)
+        model = next_model(self._model(state.base_hash), aggregator.finish(opened, weights))
+        return bytes.fromhex(self._store.put(to_safetensors(model, self._rules.layout)))
+
+    def attest_model(self, state: AttemptState, model_hash: bytes) -> None:
+        """Attests the new model's hash on the ledger."""
+        self._ledger.attest_model(state.round, state.attempt, model_hash)
+
+    def check_release(self, state: AttemptState) -> bool:
+        """True if the new model did not fall behind the stable one, on the reference set, in shares."""
+        if state.model_hash is None or self._reference is None:
+            raise RoundVoid(f"round {state.round} has no model to check or no reference set to check it on")
+        new, stable = self._model(state.model_hash), self._model(self._ledger.stable_model())
+        return not self._joined.fell_behind(self._rules.release, new, stable, self._reference)
+
+    def vote_release(self, state: AttemptState, passed: bool) -> None:
+        """Votes to release the new model, or to roll back to the stable one."""
+        self._ledger.vote_release(state.round, state.attempt, passed)
+
+    def vote_void(self, state: AttemptState, reason: str) -> None:
+        """Votes to close the attempt without a model."""
+        self._ledger.vote_void(state.round, state.attempt, reason)
+
+    def forget(self) -> None:
+        """Drops the shares of a round that is over."""
+        self._updates = None
+
+    def _bound_members(self, state: AttemptState) -> list[int]:
+        bound = self._ledger.attempt(state.round, state.attempt)
+        if bound.phase is not Phase.BOUND or bound.verdicts is None:
+            raise OpeningRefused(f"round {state.round}: the verdicts are not bound on the ledger, so nothing is opened")
+        members = [index for index, code in enumerate(bound.verdicts) if code == Rule.ACCEPTED]
+        if len(members) < self._rules.min_accepted:
+            raise OpeningRefused(
+                f"round {state.round}: {len(members)} accepted hospitals, fewer than {self._rules.min_accepted}: "
+                "an aggregate of so few would show single updates"
+            )
+        return members
+
+    def _model(self, digest: bytes) -> Parameters:
+        return from_safetensors(self._store.get(digest.hex()), self._rules.layout)
+
+    @property
+    def _joined(self) -> CommitteeMember:
+        if self._member is None:
+            raise RoundVoid(f"{self.name} has not joined a committee")
+        return self._member
+
+    @property
+    def _held(self) -> OpenedUpdates:
+        if self._updates is None:
+            raise RoundVoid(f"{self.name} holds no updates of this attempt: they must be opened first")
+        return self._updates
+
+    @cached_property
+    def _roster(self) -> list[HospitalRecord]:
+        """The roster, which the contract freezes before the first round."""
+        return self._ledger.hospitals()
