@@ -1,0 +1,51 @@
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint bench constraints clean
+
+BIN := .venv/bin
+STAMP := .venv/.installed
+# The system's uv where there is one, else one of the checkout's own.
+UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
+PYTEST_ARGS ?= -n 2
+BENCH ?= aggregation inference training memory demo
+
+help:
+	@echo "make setup   install everything into .venv (about 6 GB)"
+	@echo "make demo    breast cancer data at ten hospitals, four of them poisoned: clean, undefended, defended"
+	@echo "make test    run the tests; PYTEST_ARGS chooses some: make test PYTEST_ARGS=tests/crypto"
+	@echo "make lint    ruff and mypy"
+	@echo "make bench   run every benchmark; BENCH chooses: make bench BENCH=aggregation"
+	@echo "make constraints   pin the newest versions that fit pyproject.toml"
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt | $(UV)
+	@test -x $(BIN)/python || $(UV) venv --python 3.11 --python-preference system .venv
+	@echo "Installing Mithridate and what it needs: about 6 GB, some minutes on a first run"
+	$(UV) pip install --python $(BIN)/python --constraint constraints.txt --editable '.[all,dev]'
+	@touch $@
+
+.uv/bin/uv:
+	@echo "There is no uv on the PATH: installing it into .uv"
+	@python3 -m venv .uv
+	.uv/bin/pip install --progress-bar on uv
+
+demo: $(STAMP)
+	$(BIN)/mithridate demo
+
+test: $(STAMP)
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(STAMP)
+	@set -e; for name in $(BENCH); do $(BIN)/mithridate bench $$name; done
+
+constraints: | $(UV)
+	$(UV) pip compile --quiet --upgrade --all-extras --python-version 3.11 --no-header --no-annotate \
+		--output-file constraints.txt pyproject.toml
+
+clean:
+	rm -rf .venv .uv build dist runs .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,62 @@
+"""`mithridate bench NAME`: one benchmark, printed as a table."""
+
+import contextlib
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Annotated, Any
+
+import typer
+
+from mithridate.cli.options import Debug, Json
+from mithridate.cli.output import print_json, stdout_held
+from mithridate.errors import InputError
+
+BENCHMARKS = {
+    "aggregation": "sharing, sealing and summing 10 updates of 1M parameters, beside AES-GCM and SHA-256",
+    "demo": "the demo's comparison over five seeds",
+    "inference": "encrypted inference beside plaintext",
+    "memory": "peak memory of a study of 10 hospitals x 1M parameters",
+    "training": "a plain round beside a bare PyTorch loop",
+}
+"""Name -> what it measures; its module is `mithridate.evaluation.bench_NAME`, its function `run()`."""
+
+
+def bench(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help=f"One of {', '.join(BENCHMARKS)}.", show_default=False)
+    ] = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Run a benchmark; without a name, list them."""
+    if name is None:
+        _answer_list(json=json)
+        return
+    if name not in BENCHMARKS:
+        raise InputError(f"unknown benchmark {name!r}: one of {', '.join(BENCHMARKS)}")
+    with stdout_held() if json else contextlib.nullcontext():
+        result: dict[str, Any] = import_module(f"mithridate.evaluation.bench_{name}").run()
+    if json:
+        print_json(result)
+    else:
+        _print_table(result)
+
+
+def _answer_list(*, json: bool) -> None:
+    if json:
+        print_json({"benchmarks": BENCHMARKS})
+        return
+    for name, measures in BENCHMARKS.items():
+        typer.echo(f"{name:<12} {measures}")
+
+
+def _print_table(result: Mapping[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("figure", "value", "unit", "baseline", "ratio", title=str(result["bench"]))
+    for figure in result["figures"]:
+        numbers = (figure["value"], figure["baseline"], figure["ratio"])
+        value, baseline, ratio = ("–" if number is None else f"{number:.4g}" for number in numbers)
+        table.add_row(str(figure["name"]), value, str(figure["unit"]), baseline, ratio)
+    Console(highlight=False).print(table)
