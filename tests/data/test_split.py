@@ -45,11 +45,14 @@ def test_parts_are_disjoint_cover_all_and_hold_every_class(counts: list[int], sh
     dataset = numbered(np.random.default_rng(seed).permutation(labels), len(counts))
     if len(dataset) * (1 - share) < 5 * len(counts) + 10:
         return
+    sizes = [max(5, round(5 * len(counts) * count / sum(counts))) for count in counts]
+    if any(count < size + 2 for count, size in zip(counts, sizes, strict=True)):
+        return
     result = split(dataset, study(seed, test_share=share, reference_per_class=5))
     found = [number for part in parts(result) for number in numbers(part)]
     assert sorted(found) == list(range(len(dataset)))
-    assert result.reference.class_counts().tolist() == [5] * len(counts)
-    expected = [min(max(1, round(count * share)), count - 6) for count in counts]
+    assert result.reference.class_counts().tolist() == sizes
+    expected = [min(max(1, round(count * share)), count - size - 1) for count, size in zip(counts, sizes, strict=True)]
     assert result.test.class_counts().tolist() == expected
     assert all(
         dataset.labels[n] == label
@@ -85,10 +88,15 @@ def test_one_class_only() -> None:
 
 
 def test_too_few_records_of_a_class_at_the_boundary() -> None:
-    dataset = numbered(np.repeat([0, 1], [100, 22]), 2)
+    dataset = numbered(np.repeat([0, 1], [100, 7]), 2)
     assert split(dataset, study()).test.class_counts()[1] == 1
-    with pytest.raises(DataError, match=r"class 'b' has 21 records: too few for data\.reference_per_class = 20"):
-        split(dataset.take(list(range(121))), study())
+    with pytest.raises(DataError, match=r"class 'b' has 6 records: too few for 5 in the reference set"):
+        split(dataset.take(list(range(106))), study())
+
+
+def test_the_reference_keeps_the_classes_proportions() -> None:
+    dataset = numbered(np.repeat([0, 1], [750, 250]), 2)
+    assert split(dataset, study()).reference.class_counts().tolist() == [30, 10]
 
 
 def test_a_hospital_without_records_is_named() -> None:

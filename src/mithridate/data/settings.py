@@ -43,7 +43,7 @@ class DataSettings(Section):
     test_share: float = Field(default=0.2, gt=0, lt=1)
     """Share of the records, of each class, held out as the test set."""
     reference_per_class: int = Field(default=20, ge=1, le=10_000)
-    """Records of each class held out as the curator's reference set."""
+    """Records a class, on average, held out as the curator's reference set, in the classes' own proportions."""
     max_records: int | None = Field(default=None, ge=1)
     """Use at most this many records, drawn at random in the classes' proportions."""
 

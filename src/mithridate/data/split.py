@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from mithridate.data.dataset import Dataset
 from mithridate.data.partition import Indices, partition
@@ -15,6 +16,8 @@ from mithridate.seeds import derive_seed
 if TYPE_CHECKING:
     from mithridate.study import Study
 
+_LEAST_OF_A_CLASS = 5
+
 
 @dataclass(frozen=True)
 class Split:
@@ -22,7 +25,7 @@ class Split:
 
     Args:
         hospitals: one dataset a hospital, none empty.
-        reference: `reference_per_class` records of each class, the curator's.
+        reference: the curator's; `reference_per_class` records a class on average, in the classes' own proportions.
         test: held out to measure the global model.
         preprocessing: the reference set's statistics, already applied to all parts.
     """
@@ -79,16 +82,33 @@ def _limit(dataset: Dataset, study: "Study") -> Dataset:
     return dataset.take(np.sort(np.concatenate(kept)))
 
 
+def reference_sizes(counts: npt.NDArray[np.int64], per_class: int) -> npt.NDArray[np.int64]:
+    """How many reference records each class gives, int64 (C,): in proportion to its records, but at least five.
+
+    Equal numbers of each class would hide an update that moves the model from one class to another: what it loses on
+    the common one it gains on the rare one.
+
+    Args:
+        counts: records of each class, (C,).
+        per_class: records a class on average.
+    """
+    least = min(_LEAST_OF_A_CLASS, per_class)
+    proportional = np.rint(per_class * len(counts) * counts / counts.sum()).astype(np.int64)
+    sizes: npt.NDArray[np.int64] = np.maximum(proportional, least)
+    return sizes
+
+
 def _require_classes(dataset: Dataset, reference_per_class: int) -> None:
     counts = dataset.class_counts()
     if np.count_nonzero(counts) < 2:
         names = [name for name, number in zip(dataset.classes, counts, strict=True) if number]
         raise DataError(f"a study needs records of two classes or more; there are {len(dataset)}, all of {names}")
-    for name, number in zip(dataset.classes, counts, strict=True):
-        if number < reference_per_class + 2:
+    sizes = reference_sizes(counts, reference_per_class)
+    for name, number, size in zip(dataset.classes, counts, sizes, strict=True):
+        if number < size + 2:
             raise DataError(
-                f"class {name!r} has {number} records: too few for data.reference_per_class = {reference_per_class} "
-                "and one each to test and to train on"
+                f"class {name!r} has {number} records: too few for {size} in the reference set "
+                f"(data.reference_per_class = {reference_per_class}) and one each to test and to train on"
             )
 
 
@@ -96,8 +116,8 @@ def _hold_out(dataset: Dataset, study: "Study") -> tuple[Indices, Indices, Indic
     """Ascending indices of the test set, the reference set and the rest; every class is in the first two."""
     rng = _rng(study, "hold out")
     test, reference, rest = [], [], []
-    size = study.data.reference_per_class
-    for label in range(len(dataset.classes)):
+    sizes = reference_sizes(dataset.class_counts(), study.data.reference_per_class)
+    for label, size in enumerate(sizes.tolist()):
         members = rng.permutation(np.flatnonzero(dataset.labels == label))
         tested = min(max(1, round(len(members) * study.data.test_share)), len(members) - size - 1)
         test.append(members[:tested])

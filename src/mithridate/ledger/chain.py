@@ -13,7 +13,7 @@ from eth.db.atomic import AtomicDB
 from eth.exceptions import Revert
 from eth.vm.forks import ParisVM
 from eth_utils.exceptions import ValidationError
-from rlp.exceptions import RLPException
+from rlp.exceptions import RLPException  # type: ignore[import-untyped]
 
 from mithridate.errors import LedgerError
 
@@ -24,7 +24,7 @@ NO_ADDRESS = bytes(20)
 EMPTY_ROOT = bytes.fromhex("56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421")
 
 
-class ClockVM(ParisVM):
+class ClockVM(ParisVM):  # type: ignore[misc]
     """London's instructions with proof-of-stake headers, and blocks that may share a second, as Clique's may.
 
     With strictly rising timestamps of one second, a study of many blocks a second would run ahead of the wall clock and
@@ -39,7 +39,7 @@ class ClockVM(ParisVM):
         super().validate_header(header, parent_header)
 
 
-class EmbeddedEVM(Chain):
+class EmbeddedEVM(Chain):  # type: ignore[misc]
     """py-evm's chain, configured with the one virtual machine that every block uses."""
 
     chain_id = CHAIN_ID

@@ -69,21 +69,21 @@ class ContractLedger:
 
     def begin(self, initial_model: bytes, reference_hash: bytes) -> None:
         """Freezes the roster and sets the initial model."""
-        self._write("begin", _hash(initial_model), _hash(reference_hash))
+        self._write("begin", as_hash(initial_model), as_hash(reference_hash))
 
     def open_round(self, round: int, base_hash: bytes, deadline: int) -> int:
         """Opens a round or its next attempt; returns the attempt."""
         with self._lock:
-            self._write("open_round", round, _hash(base_hash), deadline)
+            self._write("open_round", round, as_hash(base_hash), deadline)
             return self.attempts(round) - 1
 
     def commit_randomness(self, round: int, attempt: int, commitment: bytes) -> None:
         """Commits this validator to its random value."""
-        self._write("commit_randomness", round, attempt, _hash(commitment))
+        self._write("commit_randomness", round, attempt, as_hash(commitment))
 
     def submit(self, round: int, attempt: int, digest: bytes) -> None:
         """Commits the digest of this hospital's message."""
-        self._write("submit", round, attempt, _hash(digest))
+        self._write("submit", round, attempt, as_hash(digest))
 
     def close_submissions(self, round: int, attempt: int) -> None:
         """Votes to close the submissions, or closes them after the deadline."""
@@ -91,7 +91,7 @@ class ContractLedger:
 
     def reveal_randomness(self, round: int, attempt: int, value: bytes) -> None:
         """Reveals this validator's random value."""
-        self._write("reveal_randomness", round, attempt, _hash(value))
+        self._write("reveal_randomness", round, attempt, as_hash(value))
 
     def attest_verdicts(self, round: int, attempt: int, verdicts: bytes) -> None:
         """Attests the verdicts of this attempt."""
@@ -99,7 +99,7 @@ class ContractLedger:
 
     def attest_model(self, round: int, attempt: int, model_hash: bytes) -> None:
         """Attests the hash of the new model."""
-        self._write("attest_model", round, attempt, _hash(model_hash))
+        self._write("attest_model", round, attempt, as_hash(model_hash))
 
     def vote_release(self, round: int, attempt: int, passed: bool) -> None:
         """Votes on the release of the new model."""
@@ -152,8 +152,8 @@ class ContractLedger:
     def latest(self) -> AttemptState | None:
         """The attempt opened last."""
         with self._lock:
-            round = int(self._read("latest_round"))
-            return self.attempt(round, self.attempts(round) - 1) if round else None
+            newest = int(self._read("latest_round"))
+            return self.attempt(newest, self.attempts(newest) - 1) if newest else None
 
     def attempts(self, round: int) -> int:
         """How many attempts of a round were opened."""
@@ -186,7 +186,7 @@ class ContractLedger:
     def _read(self, name: str, *arguments: object) -> Any:
         data = self._codec.call(name, arguments)
         with self._lock, _refusals():
-            answer = self._web3.eth.call({"to": self._contract, "from": self.address, "data": data})  # type: ignore[typeddict-item]
+            answer = self._web3.eth.call({"to": self._contract, "from": self.address, "data": data})
         return self._codec.result(name, bytes(answer))
 
     def _write(self, name: str, *arguments: object) -> None:
@@ -225,8 +225,8 @@ def _data(value: object) -> bytes:
     return bytes.fromhex(value.removeprefix("0x")) if isinstance(value, str) else b""
 
 
-def _hash(value: bytes) -> bytes:
-    # The encoder would pad a short value with zeros without a word.
+def as_hash(value: bytes) -> bytes:
+    """`value` if it has a hash's 32 bytes, LedgerError if not: the encoder would pad it with zeros without a word."""
     if len(value) != HASH_BYTES:
         raise LedgerError(f"hashes and random values have {HASH_BYTES} bytes, this one {len(value)}")
     return bytes(value)

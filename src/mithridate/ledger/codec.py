@@ -1,9 +1,9 @@
 """Encodes calls of the contract and decodes what it returns, by its published interface (ABI)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from eth_abi import decode, encode
+from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError, EncodingError
 from eth_utils.abi import function_abi_to_4byte_selector, get_abi_input_types, get_abi_output_types
 
@@ -20,7 +20,7 @@ class ContractCodec:
         abi: the interface as the compiler wrote it.
     """
 
-    def __init__(self, abi: Sequence[Mapping[str, Any]]) -> None:
+    def __init__(self, abi: Sequence[Any]) -> None:
         functions = [entry for entry in abi if entry["type"] == "function"]
         self._selectors = {f["name"]: function_abi_to_4byte_selector(f) for f in functions}
         self._inputs = {f["name"]: get_abi_input_types(f) for f in functions}

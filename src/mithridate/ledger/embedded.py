@@ -7,16 +7,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import rlp
+import rlp  # type: ignore[import-untyped]
 from eth_account import Account as Signer
-from eth_utils import to_canonical_address, to_checksum_address
+from eth_utils.address import to_canonical_address, to_checksum_address
 from eth_utils.crypto import keccak
 from web3 import Web3
 
-from mithridate.errors import LedgerError
+from mithridate.errors import JournalAltered, LedgerError
 from mithridate.ledger.accounts import Account, new_account
 from mithridate.ledger.chain import CHAIN_ID, EmbeddedChain, TransactionReverted
-from mithridate.ledger.client import CALL_GAS, ContractLedger
+from mithridate.ledger.client import CALL_GAS, ContractLedger, as_hash
 from mithridate.ledger.codec import ContractCodec, revert_reason
 from mithridate.ledger.compile import study_contract
 from mithridate.ledger.interface import AttemptState
@@ -42,6 +42,7 @@ class EmbeddedLedger:
         self._journal = journal
         self._contract = contract
         self._lock = threading.RLock()
+        self._unwritten = False
         self._codec = ContractCodec(study_contract().abi)
         self._web3 = Web3(EmbeddedProvider(chain, self._send, self._clock))
         self.reader = self.as_party(new_account())
@@ -73,11 +74,11 @@ class EmbeddedLedger:
 
         Raises:
             RuleViolation: the contract refuses these settings.
-            LedgerError: the file exists or cannot be written.
+            LedgerError: the file exists or cannot be written, or a value has the wrong length.
         """
         now, salt = int(time.time()), secrets.token_bytes(32)
         chain, contract = EmbeddedChain(now, salt), study_contract()
-        arguments = [configuration, coordinator, list(validators), quorum, min_accepted, grace]
+        arguments = [as_hash(configuration), coordinator, list(validators), quorum, min_accepted, grace]
         data = contract.creation_code + ContractCodec(contract.abi).constructor_arguments(arguments)
         chain.open_block(now)
         try:
@@ -87,8 +88,7 @@ class EmbeddedLedger:
         sealed = chain.seal()
         if sealed is None:
             raise LedgerError("the contract was not deployed: this is a fault in the ledger's own code")
-        journal = Journal.create(path, now, salt)
-        journal.append(sealed)
+        journal = Journal.create(path, now, salt, sealed)
         return cls(chain, journal, _address_of_first_contract(administrator.address))
 
     @classmethod
@@ -100,15 +100,12 @@ class EmbeddedLedger:
             LedgerError: there is no such file, or it was written with another version of the contract.
         """
         journal = Journal.open(path)
-        chain = journal.replay()
-        raw = journal.first_transaction()
-        if raw is None:
-            raise LedgerError(f"{path} holds no contract: the study was never set up, start it anew")
-        contract = _address_of_first_contract(Signer.recover_transaction(raw))
-        if study_contract().creation_code not in raw or not chain.code(to_canonical_address(contract)):
-            raise LedgerError(
-                f"{path} was written with another version of the contract: use that version of Mithridate"
-            )
+        try:
+            chain = journal.replay()
+            contract = _contract(chain, journal.first_transaction())
+        except LedgerError:
+            journal.close()
+            raise
         return cls(chain, journal, contract)
 
     def as_party(self, account: Account) -> ContractLedger:
@@ -119,9 +116,11 @@ class EmbeddedLedger:
     def block(self) -> Iterator[None]:
         """All changes made inside, by any party, share one block and are on the disk when the context ends.
 
-        A call that breaks a rule raises at once and leaves the others in place.
+        A call that breaks a rule raises at once and leaves the others in place. The ledger's clock stands still inside:
+        every change, and every deadline checked, is dated when the block was opened.
         """
         with self._lock:
+            self._require_written()
             if self._chain.is_open:
                 raise LedgerError("a block is open already: blocks do not nest")
             self._chain.open_block(self._clock())
@@ -153,6 +152,7 @@ class EmbeddedLedger:
 
     def _send(self, raw: bytes) -> bytes:
         with self._lock:
+            self._require_written()
             if self._chain.is_open:
                 return self._chain.apply(raw)[0]
             self._chain.open_block(self._clock())
@@ -163,12 +163,31 @@ class EmbeddedLedger:
 
     def _seal(self) -> None:
         sealed = self._chain.seal()
-        if sealed is not None:
+        if sealed is None:
+            return
+        try:
             self._journal.append(sealed)
+        except LedgerError:
+            self._unwritten = True
+            raise
+
+    def _require_written(self) -> None:
+        # Writing on after a lost block would leave a journal that cannot be replayed.
+        if self._unwritten:
+            raise LedgerError("an earlier change could not be written to the journal: mend the disk and open it again")
 
     def _clock(self) -> int:
         # Never backwards, whatever the machine's clock does.
         return self._chain.timestamp if self._chain.is_open else max(self._chain.timestamp, int(time.time()))
+
+
+def _contract(chain: EmbeddedChain, deployment: bytes | None) -> str:
+    if deployment is None:
+        raise JournalAltered("block 1 is missing: the journal holds no contract")
+    contract = _address_of_first_contract(Signer.recover_transaction(deployment))
+    if study_contract().creation_code not in deployment or not chain.code(to_canonical_address(contract)):
+        raise LedgerError("the journal was written with another version of the contract: use that one of Mithridate")
+    return contract
 
 
 def _deployment(administrator: Account, data: bytes) -> bytes:
@@ -177,5 +196,5 @@ def _deployment(administrator: Account, data: bytes) -> bytes:
 
 
 def _address_of_first_contract(deployer: str) -> str:
-    """The address of the contract that an account creates in its first transaction (Ethereum yellow paper, section 7)."""
+    """The address of the contract made by an account's first transaction (Ethereum yellow paper, section 7)."""
     return to_checksum_address(keccak(rlp.encode([to_canonical_address(deployer), 0]))[12:])

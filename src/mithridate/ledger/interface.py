@@ -59,7 +59,8 @@ class AttemptState:
     Attributes:
         generation: number of earlier attempts of this round whose verdicts were bound.
         deadline: in seconds of the ledger's clock; a submission counts while `now() < deadline`.
-        committed: ranks that committed their randomness; revealed: ranks that revealed it (whoever is missing withheld).
+        committed: ranks that committed their randomness.
+        revealed: ranks that revealed it; whoever is missing withheld it.
         submissions: hospital index to the digest it committed.
         seed: XOR of the three revealed values, None until all have revealed.
         verdicts: the bound verdicts, one byte a hospital in index order, None until a majority attested equal ones.
@@ -143,7 +144,7 @@ class Ledger(Protocol):
         ...
 
     def attest_verdicts(self, round: int, attempt: int, verdicts: bytes) -> None:
-        """A validator attests the verdicts, one byte a hospital (0 accepted, 1 absent, else the rule); a majority binds."""
+        """A validator attests one byte a hospital (0 accepted, 1 absent, else the rule); a majority binds."""
         ...
 
     def attest_model(self, round: int, attempt: int, model_hash: bytes) -> None:
@@ -208,7 +209,7 @@ class Ledger(Protocol):
         ...
 
     def now(self) -> int:
-        """The ledger's clock in seconds: what a state change made now would be dated. Deadlines are `now()` + seconds."""
+        """The ledger's clock in seconds: the date of a state change made now. Deadlines are `now()` + seconds."""
         ...
 
     def height(self) -> int:

@@ -15,15 +15,14 @@ from eth_utils.crypto import keccak
 from mithridate.errors import JournalAltered, LedgerError
 from mithridate.ledger.chain import EmbeddedChain, SealedBlock, TransactionReverted
 
-_TABLES = """
-CREATE TABLE genesis (id INTEGER PRIMARY KEY CHECK (id = 0), timestamp INTEGER NOT NULL, salt BLOB NOT NULL) STRICT;
-CREATE TABLE blocks (number INTEGER PRIMARY KEY, timestamp INTEGER NOT NULL, hash BLOB NOT NULL) STRICT;
-CREATE TABLE transactions (
-    block INTEGER NOT NULL, position INTEGER NOT NULL, hash BLOB NOT NULL, raw BLOB NOT NULL,
-    PRIMARY KEY (block, position)
-) STRICT;
-CREATE TABLE head (id INTEGER PRIMARY KEY CHECK (id = 0), number INTEGER NOT NULL, hash BLOB NOT NULL) STRICT;
-"""
+_TABLES = (
+    "CREATE TABLE genesis (id INTEGER PRIMARY KEY CHECK (id = 0), timestamp INTEGER NOT NULL, salt BLOB NOT NULL)"
+    " STRICT",
+    "CREATE TABLE blocks (number INTEGER PRIMARY KEY, timestamp INTEGER NOT NULL, hash BLOB NOT NULL) STRICT",
+    "CREATE TABLE transactions (block INTEGER NOT NULL, position INTEGER NOT NULL, hash BLOB NOT NULL,"
+    " raw BLOB NOT NULL, PRIMARY KEY (block, position)) STRICT",
+    "CREATE TABLE head (id INTEGER PRIMARY KEY CHECK (id = 0), number INTEGER NOT NULL, hash BLOB NOT NULL) STRICT",
+)
 
 
 class Journal:
@@ -38,30 +37,39 @@ class Journal:
         self._lock = threading.Lock()
 
     @classmethod
-    def create(cls, path: Path, timestamp: int, salt: bytes) -> "Journal":
-        """A new journal whose chain starts at `timestamp` with `salt`.
+    def create(cls, path: Path, timestamp: int, salt: bytes, first: SealedBlock) -> "Journal":
+        """A new journal of a chain that starts at `timestamp` with `salt` and goes on with the block `first`.
+
+        The file is there with all of this, or not at all.
 
         Raises:
             LedgerError: there is a file already, or it cannot be written.
         """
         if path.exists():
             raise LedgerError(f"{path} exists already: open it, or choose another folder for the run")
+        draft = path.with_name(f"{path.name}.draft")
         try:
-            journal = cls(_connect(path))
+            for leftover in (draft, Path(f"{draft}-wal"), Path(f"{draft}-shm")):
+                leftover.unlink(missing_ok=True)
+            journal = cls(_connect(draft))
             with journal._transaction() as database:
-                for statement in _TABLES.split(";\n"):
+                for statement in _TABLES:
                     database.execute(statement)
                 database.execute("INSERT INTO genesis VALUES (0, ?, ?)", (timestamp, salt))
-        except sqlite3.Error as error:
+            journal.append(first)
+            journal.close()
+            draft.replace(path)
+        except (sqlite3.Error, OSError) as error:
             raise LedgerError(f"the ledger's journal {path} cannot be written: {error}") from error
-        return journal
+        return cls.open(path)
 
     @classmethod
     def open(cls, path: Path) -> "Journal":
         """The journal in a file.
 
         Raises:
-            LedgerError: there is no such file.
+            JournalAltered: the file is no database.
+            LedgerError: there is no such file, or it cannot be opened.
         """
         if not path.is_file():
             raise LedgerError(f"{path} does not exist: this is no folder of a secure run")
@@ -87,6 +95,7 @@ class Journal:
             JournalAltered: a row differs from what its replay gives; the message names the first.
         """
         try:
+            self._check_database()
             chain = self._genesis()
             for number, timestamp, digest in self._database.execute("SELECT * FROM blocks ORDER BY number"):
                 self._replay_block(chain, number, timestamp, digest)
@@ -103,6 +112,15 @@ class Journal:
     def close(self) -> None:
         """Closes the file."""
         self._database.close()
+
+    def _check_database(self) -> None:
+        # The tables as they were made, checked row by row, leave no column whose type could surprise the replay.
+        tables = self._database.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid").fetchall()
+        if [sql for (sql,) in tables] != list(_TABLES):
+            raise JournalAltered("the journal's tables are missing or altered")
+        (state,) = self._database.execute("PRAGMA integrity_check(1)").fetchone()
+        if state != "ok":
+            raise JournalAltered(f"the journal's database is damaged: {state}")
 
     def _genesis(self) -> EmbeddedChain:
         rows = self._database.execute("SELECT timestamp, salt FROM genesis").fetchall()
@@ -156,10 +174,16 @@ class Journal:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    try:
+        database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    except sqlite3.OperationalError as error:
+        raise LedgerError(f"the ledger's journal {path} cannot be opened: {error}") from error
     try:
         database.execute("PRAGMA journal_mode=WAL")
         database.execute("PRAGMA synchronous=FULL")
+    except sqlite3.OperationalError as error:
+        database.close()
+        raise LedgerError(f"the ledger's journal {path} cannot be opened: {error}") from error
     except sqlite3.DatabaseError as error:
         database.close()
         raise JournalAltered(f"{path} is no ledger's journal, or its first bytes are altered: {error}") from error

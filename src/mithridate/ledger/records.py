@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from types import MappingProxyType
 from typing import Any
 
-from eth_utils import to_checksum_address
+from eth_utils.address import to_checksum_address
 
 from mithridate.ledger.codec import printable
 from mithridate.ledger.interface import COMMITTEE_SIZE, AttemptState, HospitalRecord, Phase, ValidatorRecord

@@ -16,27 +16,31 @@ class ModelStore:
     """A content-addressed folder. What it returns has been hashed again.
 
     Args:
-        folder: made if missing.
+        folder: made when the first file is stored.
         max_bytes: files larger than this are refused unread.
     """
 
     def __init__(self, folder: Path, max_bytes: int = MAX_BYTES) -> None:
         self._folder = folder
         self._max_bytes = max_bytes
-        folder.mkdir(parents=True, exist_ok=True)
 
     def put(self, data: bytes) -> str:
         """Stores a file, whole or not at all, and returns its SHA-256 in hexadecimal."""
         digest = hashlib.sha256(data).hexdigest()
         path = self.path(digest)
-        if path.exists() and path.stat().st_size == len(data):
+        if path.exists() and path.stat().st_size == len(data) and path.read_bytes() == data:
             return digest
+        self._folder.mkdir(parents=True, exist_ok=True)
         handle, draft = tempfile.mkstemp(dir=self._folder)
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(draft).replace(path)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(draft).replace(path)
+        except BaseException:
+            Path(draft).unlink(missing_ok=True)
+            raise
         return digest
 
     def get(self, digest: str) -> bytes:

@@ -64,6 +64,11 @@ def _models(ledger: Ledger) -> Iterator[tuple[str, str]]:
             yield f"round {state.round}", state.model_hash.hex()
 
 
+def _word(code: int) -> str:
+    # The ledger binds whatever byte a majority of validators agreed on.
+    return Rule(code).word if code in set(Rule) else f"rule {code}"
+
+
 def _plain(state: AttemptState) -> dict[str, Any]:
     codes = state.verdicts or b""
     agreeing = sum(digest == state.model_hash for digest in state.attestations.values())
@@ -72,7 +77,7 @@ def _plain(state: AttemptState) -> dict[str, Any]:
         "attempt": state.attempt,
         "phase": Phase(state.phase).name.lower(),
         "submissions": len(state.submissions),
-        "verdicts": {f"hospital-{index}": Rule(code).word for index, code in enumerate(codes)},
+        "verdicts": {f"hospital-{index}": _word(code) for index, code in enumerate(codes)},
         "attested": agreeing if state.model_hash else 0,
         "base": state.base_hash.hex(),
         "model": state.model_hash.hex() if state.model_hash else None,

@@ -1,4 +1,4 @@
-"""Writes the vectors of the formats of the crypto folder, good and forged, from the slow reference: python generate.py"""
+"""Writes the vectors of the crypto folder's formats, good and forged, from the slow reference: python generate.py"""
 
 import hashlib
 import json

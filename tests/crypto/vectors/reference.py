@@ -1,4 +1,4 @@
-"""The formats of the crypto folder a second time, slow and plain: P-256 in integers, HKDF from HMAC, AES one block at a time.
+"""The formats of the crypto folder once more, slow and plain: P-256 in integers, HKDF from HMAC, AES block by block.
 
 Shares no code with the package, only AES itself and SHA-256.
 """
