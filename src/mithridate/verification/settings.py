@@ -24,7 +24,7 @@ class DefenceSettings(Section):
     """An update whose cosine to most of the others lies below this is rejected by "similarity"."""
     margin_cap: float = Field(default=5.0, gt=0, le=100)
     """Encrypted inference counts a sample's margin (true logit less the best other) up to this size, either way."""
-    standard_errors: float = Field(default=2.0, gt=0, le=10)
+    standard_errors: float = Field(default=3.0, gt=0, le=10)
     """How sure encrypted inference must be that an update lowers the margins, in standard errors of the mean."""
 
     @model_validator(mode="after")
