@@ -113,7 +113,7 @@ class AttemptRun:
             return
         self._open(state)
         with self._watch.phase("verify"):
-            verdicts = self._parties.committee.all(lambda validator: validator.judge(state))
+            verdicts = self._parties.committee.all(lambda validator: validator.judge())
         with self._on_ledger() as validators:
             for validator, verdict in zip(validators, verdicts, strict=True):
                 validator.attest_verdicts(state, verdict)
@@ -137,7 +137,7 @@ class AttemptRun:
                 raise RoundVoid("the validators attested different models")
         if state.phase is Phase.FINAL:
             with self._watch.phase("release"):
-                votes = committee.all(lambda validator: validator.check_release(state))
+                votes = committee.all(lambda validator: validator.check_release())
             with self._on_ledger() as validators:
                 for validator, vote in zip(validators, votes, strict=True):
                     if validator.rank not in state.votes:

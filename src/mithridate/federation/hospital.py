@@ -35,17 +35,17 @@ class Hospital:
         self._secret: npt.NDArray[np.uint64] | None = None
         self._digest = b""
 
-    def train(self, state: AttemptState) -> None:
-        """Trains on the round's base model, which must be the ledger's current one.
+    def train(self, announced: AttemptState) -> None:
+        """Trains on the round's base model, as the ledger and not the announcement names it.
 
         Raises:
-            StaleError: the announced base is not the ledger's.
+            RuleViolation: the announced attempt is not on the ledger.
             ModelAltered: the model file is not the one the ledger names.
             EncodingError: the update is not finite, or does not fit the ring.
         """
         self._secret = None
-        if state.base_hash != self._ledger.current_model():
-            raise StaleError(f"round {state.round} was announced on a base that is not the ledger's current model")
+        # A coordinator that lied about the generation would make two openings share their randomness.
+        state = self._ledger.attempt(announced.round, announced.attempt)
         base = from_safetensors(self._store.get(state.base_hash.hex()), self._layout)
         self._secret = self.encode(self.site.update(base, state.round, state.generation))
 

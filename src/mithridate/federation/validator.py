@@ -74,6 +74,7 @@ class Validator:
         self._reference: ReferenceShares | None = None
         self._random = b""
         self._updates: OpenedUpdates | None = None
+        self._state: AttemptState | None = None
 
     def join(self, member: CommitteeMember) -> None:
         """Takes its end of a fresh joint computation, before the first round and after one that failed."""
@@ -104,24 +105,28 @@ class Validator:
         """Reveals the random value."""
         self._ledger.reveal_randomness(state.round, state.attempt, self._random)
 
-    def open(self, state: AttemptState, parts: Mapping[int, bytes]) -> OpenedUpdates:
-        """Opens and checks its parts of the attempt's messages, and settles with the others which are well-formed."""
+    def open(self, announced: AttemptState, parts: Mapping[int, bytes]) -> OpenedUpdates:
+        """Opens and checks its parts of the attempt's messages, and settles with the others which are well-formed.
+
+        The attempt's state, its seed included, is read from the ledger: the coordinator's word is not trusted.
+        """
+        state = self._ledger.attempt(announced.round, announced.attempt)
         recipient = Recipient(self.rank, self._key, self._ledger.study_id(), self._rules.layout.size, self._roster)
-        self._updates = recipient.open(state, parts, self._joined.peers)
+        self._updates, self._state = recipient.open(state, parts, self._joined.peers), state
         return self._updates
 
-    def judge(self, state: AttemptState) -> tuple[Rule, ...]:
-        """The verdict on every hospital of the roster, found on shares together with the other two."""
-        if state.seed is None or self._reference is None:
-            raise RoundVoid(f"round {state.round} has no drawn seed or reference set to judge by")
-        base = self._model(state.base_hash)
-        return self._rules.cascade.judge(self._joined, self._held, base, state.seed, self._reference)
+    def judge(self) -> tuple[Rule, ...]:
+        """The verdict on every hospital of the roster, found on the opened shares together with the other two."""
+        state, reference = self._state, self._reference
+        if state is None or state.seed is None or reference is None:
+            raise RoundVoid(f"{self.name} has no opened updates, drawn seed or reference set to judge by")
+        return self._rules.cascade.judge(self._joined, self._held, self._model(state.base_hash), state.seed, reference)
 
     def attest_verdicts(self, state: AttemptState, verdicts: tuple[Rule, ...]) -> None:
         """Attests the verdicts on the ledger."""
         self._ledger.attest_verdicts(state.round, state.attempt, bytes(verdicts))
 
-    def aggregate(self, state: AttemptState) -> bytes:
+    def aggregate(self, announced: AttemptState) -> bytes:
         """Opens the aggregate of the bound members, stores the next model and returns its hash (32 bytes).
 
         Raises:
@@ -129,6 +134,7 @@ class Validator:
             TamperingDetected: another validator altered what it holds.
             RoundVoid: the next model would not be finite.
         """
+        state = self._ledger.attempt(announced.round, announced.attempt)
         members = self._bound_members(state)
         self._openings.permit(state.round, state.generation, state.attempt, state.base_hash, members)
         aggregator = aggregators.get(self._rules.aggregator)
@@ -145,11 +151,11 @@ class Validator:
         """Attests the new model's hash on the ledger."""
         self._ledger.attest_model(state.round, state.attempt, model_hash)
 
-    def check_release(self, state: AttemptState) -> bool:
-        """True if the new model did not fall behind the stable one, on the reference set, in shares."""
-        if state.model_hash is None or self._reference is None:
-            raise RoundVoid(f"round {state.round} has no model to check or no reference set to check it on")
-        new, stable = self._model(state.model_hash), self._model(self._ledger.stable_model())
+    def check_release(self) -> bool:
+        """True if the ledger's current model did not fall behind the stable one, on the reference set, in shares."""
+        if self._reference is None:
+            raise RoundVoid(f"{self.name} has no reference set to check the new model on")
+        new, stable = self._model(self._ledger.current_model()), self._model(self._ledger.stable_model())
         return not self._joined.fell_behind(self._rules.release, new, stable, self._reference)
 
     def vote_release(self, state: AttemptState, passed: bool) -> None:
@@ -162,13 +168,12 @@ class Validator:
 
     def forget(self) -> None:
         """Drops the shares of a round that is over."""
-        self._updates = None
+        self._updates, self._state = None, None
 
     def _bound_members(self, state: AttemptState) -> list[int]:
-        bound = self._ledger.attempt(state.round, state.attempt)
-        if bound.phase is not Phase.BOUND or bound.verdicts is None:
+        if state.phase is not Phase.BOUND or state.verdicts is None:
             raise OpeningRefused(f"round {state.round}: the verdicts are not bound on the ledger, so nothing is opened")
-        members = [index for index, code in enumerate(bound.verdicts) if code == Rule.ACCEPTED]
+        members = [index for index, code in enumerate(state.verdicts) if code == Rule.ACCEPTED]
         if len(members) < self._rules.min_accepted:
             raise OpeningRefused(
                 f"round {state.round}: {len(members)} accepted hospitals, fewer than {self._rules.min_accepted}: "
