@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from eth.abc import BlockHeaderAPI, ComputationAPI, ReceiptAPI, SignedTransactionAPI, VirtualMachineAPI
 from eth.chains.base import Chain
 from eth.db.atomic import AtomicDB
-from eth.exceptions import Revert
+from eth.exceptions import PyEVMError, Revert
 from eth.vm.forks import ParisVM
+from eth_keys import exceptions as key_errors
 from eth_utils.exceptions import ValidationError
 from rlp.exceptions import RLPException  # type: ignore[import-untyped]
 
@@ -21,6 +22,8 @@ CHAIN_ID = 0x4D495448
 GAS_LIMIT = 10**12
 """So large that no block reaches its target: the base fee stays zero and no account needs funds."""
 NO_ADDRESS = bytes(20)
+INVALID = (PyEVMError, ValidationError, key_errors.BadSignature)
+"""What py-evm raises for a transaction that no chain would take."""
 EMPTY_ROOT = bytes.fromhex("56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421")
 
 
@@ -140,7 +143,7 @@ class EmbeddedChain:
             block.vm.state.lock_changes()
             snapshot = block.vm.state.snapshot()
             computation = block.vm.state.apply_transaction(transaction)
-        except ValidationError as error:
+        except INVALID as error:
             raise LedgerError(f"the ledger does not accept this transaction: {error}") from error
         if computation.is_error:
             block.vm.state.revert(snapshot)
@@ -216,7 +219,7 @@ def _decode(vm: VirtualMachineAPI, raw: bytes) -> SignedTransactionAPI:
     try:
         transaction = vm.get_transaction_builder().decode(raw)
         transaction.validate()
-    except (ValidationError, RLPException, ValueError, TypeError, IndexError) as error:
+    except (*INVALID, RLPException, ValueError, TypeError, IndexError) as error:
         raise LedgerError(f"not a signed transaction: {error}") from error
     return transaction
 

@@ -150,11 +150,11 @@ class Journal:
             )
 
     def _check_end(self, chain: EmbeddedChain) -> None:
-        (orphans,) = self._database.execute(
-            "SELECT count(*) FROM transactions WHERE block NOT IN (SELECT number FROM blocks)"
+        (orphaned,) = self._database.execute(
+            "SELECT min(block) FROM transactions WHERE block NOT IN (SELECT number FROM blocks)"
         ).fetchone()
-        if orphans:
-            raise JournalAltered(f"{orphans} transactions belong to no block: the row of their block was deleted")
+        if orphaned is not None:
+            raise JournalAltered(f"block {orphaned} is missing: its transactions are still there")
         head = self._database.execute("SELECT number, hash FROM head").fetchall()
         if chain.height and head != [(chain.height, chain.head_hash)]:
             raise JournalAltered(f"head: the journal ends with block {chain.height}, its last row says otherwise")

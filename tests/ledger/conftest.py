@@ -1,0 +1,232 @@
+"""One study's ledger with the view of every party, brought to any step of a round."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mithridate.ledger.accounts import new_account
+from mithridate.ledger.embedded import EmbeddedLedger
+from mithridate.ledger.interface import RANDOMNESS_DOMAIN
+
+HOSPITALS = 4
+QUORUM = 3
+MIN_ACCEPTED = 2
+GRACE = 100
+ALLOWED = 1000
+INITIAL, REFERENCE, CONFIGURATION = (hashlib.sha256(name).digest() for name in (b"initial", b"reference", b"study"))
+
+
+def sha256(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()
+
+
+class Clock:
+    """Stands in for the time module of the embedded ledger."""
+
+    def __init__(self) -> None:
+        self.seconds = 2_000_000_000
+
+    def time(self) -> float:
+        return self.seconds + 0.5
+
+
+class Scene:
+    """All parties of a study of four hospitals on a new ledger; the third hospital of an attempt is always absent."""
+
+    def __init__(self, path: Path, **settings: Any) -> None:
+        self.path = path
+        self.accounts = {
+            name: new_account()
+            for name in (
+                "administrator",
+                "coordinator",
+                "stranger",
+                *(f"validator-{rank}" for rank in range(3)),
+                *(f"hospital-{index}" for index in range(HOSPITALS)),
+            )
+        }
+        defaults: dict[str, Any] = {
+            "administrator": self.accounts["administrator"],
+            "configuration": CONFIGURATION,
+            "coordinator": self.accounts["coordinator"].address,
+            "validators": [self.accounts[f"validator-{rank}"].address for rank in range(3)],
+            "quorum": QUORUM,
+            "min_accepted": MIN_ACCEPTED,
+            "grace": GRACE,
+        }
+        self._seat(EmbeddedLedger.create(path, **(defaults | settings)))
+
+    def reopen(self) -> None:
+        self.chain.close()
+        self._seat(EmbeddedLedger.open(self.path))
+
+    def values(self, number: int = 1, attempt: int = 0) -> list[bytes]:
+        return [sha256(f"value {number} {attempt} {rank}") for rank in range(3)]
+
+    def enrol(self) -> None:
+        with self.chain.block():
+            for index in range(HOSPITALS):
+                address = self.accounts[f"hospital-{index}"].address
+                assert self.administrator.enrol(address, self.signing_key(index), 100 + index) == index
+
+    def register(self) -> None:
+        with self.chain.block():
+            for rank, validator in enumerate(self.validators):
+                validator.register_validator_key(self.envelope_key(rank))
+
+    def begin(self) -> None:
+        self.administrator.begin(INITIAL, REFERENCE)
+
+    def open(self, number: int = 1, allowed: int = ALLOWED) -> int:
+        view = self.coordinator
+        attempt: int = view.open_round(number, view.current_model(), view.now() + allowed)
+        return attempt
+
+    def commit(self, number: int = 1, attempt: int = 0) -> None:
+        with self.chain.block():
+            for validator, value in zip(self.validators, self.values(number, attempt), strict=True):
+                validator.commit_randomness(number, attempt, hashlib.sha256(RANDOMNESS_DOMAIN + value).digest())
+
+    def submit(self, number: int = 1, attempt: int = 0, by: Sequence[int] = (0, 1, 3)) -> None:
+        with self.chain.block():
+            for index in by:
+                self.hospitals[index].submit(number, attempt, self.digest(index, number, attempt))
+
+    def close(self, number: int = 1, attempt: int = 0) -> None:
+        for validator in self.validators[:2]:
+            validator.close_submissions(number, attempt)
+
+    def reveal(self, number: int = 1, attempt: int = 0) -> None:
+        for validator, value in zip(self.validators, self.values(number, attempt), strict=True):
+            validator.reveal_randomness(number, attempt, value)
+
+    def bind(self, number: int = 1, attempt: int = 0, verdicts: bytes = b"\0\0\1\0") -> None:
+        for validator in self.validators[:2]:
+            validator.attest_verdicts(number, attempt, verdicts)
+
+    def finalise(self, number: int = 1, attempt: int = 0) -> None:
+        for validator in self.validators[:2]:
+            validator.attest_model(number, attempt, self.model(number, attempt))
+
+    def release(self, number: int = 1, attempt: int = 0, passed: bool = True) -> None:
+        for validator in self.validators[:2]:
+            validator.vote_release(number, attempt, passed)
+
+    def to(self, step: str) -> "Scene":
+        for name, move in STEPS:
+            if name == step:
+                return self
+            move(self)
+        raise KeyError(step)
+
+    def attempt_to(self, step: str, number: int = 1, attempt: int = 0) -> None:
+        """From nothing to a step of one attempt of a study that has begun."""
+        assert self.open(number) == attempt
+        for name, move in MOVES:
+            if name == step:
+                return
+            move(self, number, attempt)
+        raise KeyError(step)
+
+    @staticmethod
+    def model(number: int, attempt: int = 0) -> bytes:
+        return sha256(f"model {number} {attempt}")
+
+    @staticmethod
+    def digest(index: int, number: int = 1, attempt: int = 0) -> bytes:
+        return sha256(f"digest {index} {number} {attempt}")
+
+    @staticmethod
+    def signing_key(index: int) -> bytes:
+        return b"\2" + sha256(f"signing {index}")
+
+    @staticmethod
+    def envelope_key(rank: int) -> bytes:
+        return b"\3" + sha256(f"envelope {rank}")
+
+    def _seat(self, chain: EmbeddedLedger) -> None:
+        def views(*names: str) -> list[Any]:
+            return [chain.as_party(self.accounts[name]) for name in names]
+
+        self.chain = chain
+        self.administrator, self.coordinator, self.stranger = views("administrator", "coordinator", "stranger")
+        self.validators = views(*(f"validator-{rank}" for rank in range(3)))
+        self.hospitals = views(*(f"hospital-{index}" for index in range(HOSPITALS)))
+
+
+MOVES: list[tuple[str, Callable[..., Any]]] = [
+    ("opened", Scene.commit),
+    ("committed", Scene.submit),
+    ("submitted", Scene.close),
+    ("closed", Scene.reveal),
+    ("drawn", Scene.bind),
+    ("bound", Scene.finalise),
+    ("final", Scene.release),
+    ("released", lambda *_: None),
+]
+STEPS: list[tuple[str, Callable[..., Any]]] = [
+    ("deployed", Scene.enrol),
+    ("enrolled", Scene.register),
+    ("registered", Scene.begin),
+    ("begun", Scene.open),
+    *MOVES,
+]
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    made = Scene(tmp_path / "ledger.sqlite")
+    yield made
+    made.chain.close()
+
+
+@pytest.fixture
+def make_scene(tmp_path: Path) -> Callable[..., Scene]:
+    def make(**settings: Any) -> Scene:
+        return Scene(tmp_path / "ledger.sqlite", **settings)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def at(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Scene]:
+    """A scene at a step, shared by all tests: for calls that the ledger refuses and reads only."""
+    shared: dict[str, Scene] = {}
+
+    def at_step(step: str) -> Scene:
+        if step not in shared:
+            shared[step] = Scene(tmp_path_factory.mktemp(step) / "ledger.sqlite").to(step)
+        return shared[step]
+
+    return at_step
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Scene:
+    """A closed ledger of one void attempt and two rounds; its file is copied, never written."""
+    made = Scene(tmp_path_factory.mktemp("finished") / "ledger.sqlite").to("begun")
+    made.attempt_to("released")
+    made.attempt_to("drawn", 2)
+    for validator in made.validators[:2]:
+        validator.vote_void(2, 0, "no agreement")
+    made.attempt_to("released", 2, 1)
+    made.chain.close()
+    return made
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a closed ledger, up to the commitments of the first attempt; it is copied, never written."""
+    made = Scene(tmp_path_factory.mktemp("small") / "ledger.sqlite").to("committed")
+    made.chain.close()
+    return made.path
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr("mithridate.ledger.embedded.time", made)
+    return made
