@@ -15,6 +15,7 @@ import pytest
 
 from mithridate.errors import JournalAltered, LedgerError, RuleViolation
 from mithridate.ledger.accounts import account_from_key
+from mithridate.ledger.chain import ClockVM
 from mithridate.ledger.embedded import EmbeddedLedger
 from mithridate.ledger.interface import Phase
 from mithridate.ledger.journal import Journal
@@ -190,6 +191,76 @@ def test_a_change_that_cannot_be_written_down_stops_the_ledger(scene: Scene, mon
     scene.reopen()
     assert [validator.envelope_key for validator in scene.stranger.validators()] == [b""] * 3
     scene.register()
+
+
+def _interrupt(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_an_interrupt_while_writing_down_leaves_a_journal_that_opens(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.enrol()
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "append", _interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            scene.validators[0].register_validator_key(scene.envelope_key(0))
+    with pytest.raises(LedgerError, match="earlier change"):
+        scene.validators[1].register_validator_key(scene.envelope_key(1))
+    scene.reopen()
+    assert [validator.envelope_key for validator in scene.stranger.validators()] == [b""] * 3
+    scene.register()
+
+
+def test_an_interrupt_inside_a_block_drops_the_block_and_nothing_else(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted_block() -> None:
+        with scene.chain.block():
+            scene.validators[0].register_validator_key(scene.envelope_key(0))
+            # After the state has changed, before the transaction is noted down.
+            patch.setattr(ClockVM, "make_receipt", _interrupt)
+            scene.validators[1].register_validator_key(scene.envelope_key(1))
+
+    scene.enrol()
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        interrupted_block()
+    with pytest.raises(LedgerError, match="earlier change"):
+        scene.validators[2].register_validator_key(scene.envelope_key(2))
+    scene.reopen()
+    assert len(scene.stranger.hospitals()) == 4
+    assert [validator.envelope_key for validator in scene.stranger.validators()] == [b""] * 3
+    scene.register()
+
+
+def test_a_block_whose_interrupt_was_swallowed_does_not_pass_for_written(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def swallowing_block() -> None:
+        with scene.chain.block():
+            with monkeypatch.context() as patch:
+                patch.setattr(ClockVM, "make_receipt", _interrupt)
+                with pytest.raises(KeyboardInterrupt):
+                    scene.validators[0].register_validator_key(scene.envelope_key(0))
+            with pytest.raises(LedgerError, match="interrupted half-way"):
+                scene.validators[1].register_validator_key(scene.envelope_key(1))
+
+    with pytest.raises(LedgerError, match="interrupted half-way"):
+        swallowing_block()
+    scene.reopen()
+    scene.register()
+
+
+def test_an_interrupted_call_outside_a_block_leaves_the_ledger_working(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(ClockVM, "make_receipt", _interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            scene.validators[0].register_validator_key(scene.envelope_key(0))
+    scene.register()
+    scene.reopen()
+    assert scene.stranger.validators()[0].envelope_key == scene.envelope_key(0)
 
 
 def test_a_ledger_is_never_made_over_another(make_scene: Any, scene: Scene) -> None:

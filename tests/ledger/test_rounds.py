@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from mithridate.crypto.commitment import commit_randomness
 from mithridate.errors import RuleViolation
 from mithridate.ledger.interface import MAX_HOSPITALS, RANDOMNESS_DOMAIN, Phase
 from mithridate.ledger.rules import SENTENCES
@@ -314,3 +315,13 @@ def test_a_full_roster_is_enrolled_read_and_judged(make_scene: Any) -> None:
     scene.bind(verdicts=verdicts)
     assert (scene.chain.latest().phase, scene.chain.latest().verdicts) == (Phase.BOUND, verdicts)
     scene.chain.close()
+
+
+def test_the_contract_opens_the_commitments_that_validators_make(scene: Scene) -> None:
+    scene.to("opened")
+    for validator, value in zip(scene.validators, scene.values(), strict=True):
+        validator.commit_randomness(1, 0, commit_randomness(value))
+    scene.submit()
+    scene.close()
+    scene.reveal()
+    assert scene.chain.latest().seed == xor(scene.values())

@@ -13,7 +13,7 @@ from mithridate.errors import JournalAltered, LedgerError, ModelAltered
 from mithridate.ledger.embedded import EmbeddedLedger
 from mithridate.ledger.interface import Phase
 from mithridate.ledger.store import ModelStore
-from mithridate.ledger.verify import JOURNAL_FILE, MODELS_FOLDER, attempts, history, verify_run
+from mithridate.ledger.verify import JOURNAL_FILE, MODELS_FOLDER, STUDY_FILE, attempts, history, verify_run
 
 Scene = Any
 MODELS = [b"initial", b"model 1 0", b"model 2 1"]
@@ -26,6 +26,8 @@ def run(finished: Scene, tmp_path: Path) -> Path:
     store = ModelStore(tmp_path / MODELS_FOLDER)
     for data in MODELS:
         store.put(data)
+    # The conftest's configuration is the hash of these bytes.
+    (tmp_path / STUDY_FILE).write_bytes(b"study")
     return tmp_path
 
 
@@ -36,8 +38,17 @@ def stored(run: Path) -> list[Path]:
 def test_a_run_as_it_was_written_is_checked_line_by_line(run: Path, finished: Scene) -> None:
     lines = verify_run(run)
     assert lines[0].startswith("journal: ")
-    assert [line.split(":")[0] for line in lines[1:]] == ["initial", "round 1", "round 2"]
+    assert [line.split(":")[0] for line in lines[1:]] == ["study", "initial", "round 1", "round 2"]
     assert finished.model(2, 1).hex() in lines[-1]
+
+
+def test_an_altered_study_is_named(run: Path) -> None:
+    (run / STUDY_FILE).write_bytes(b"study!")
+    with pytest.raises(LedgerError, match=r"study\.json was altered"):
+        verify_run(run)
+    (run / STUDY_FILE).unlink()
+    with pytest.raises(LedgerError, match=r"study\.json cannot be read"):
+        verify_run(run)
 
 
 @pytest.mark.parametrize("which", range(3))

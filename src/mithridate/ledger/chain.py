@@ -49,7 +49,7 @@ class EmbeddedEVM(Chain):  # type: ignore[misc]
     vm_configuration = ((0, ClockVM),)
 
 
-class TransactionReverted(Exception):  # noqa: N818 - named for what happened, as the protocol's own errors are
+class TransactionReverted(Exception):
     """A transaction or call broke one of the contract's rules; `output` is what it returned, undecoded."""
 
     def __init__(self, output: bytes) -> None:
@@ -74,6 +74,7 @@ class _OpenBlock:
     raw: list[bytes]
     transactions: list[SignedTransactionAPI]
     receipts: list[ReceiptAPI]
+    half_applied: bool = False
 
 
 class EmbeddedChain:
@@ -120,6 +121,11 @@ class EmbeddedChain:
         """Whether a block is open."""
         return self._open is not None
 
+    @property
+    def is_half_applied(self) -> bool:
+        """Whether the open block holds a transaction that was interrupted half-way, so that it can only be dropped."""
+        return self._open is not None and self._open.half_applied
+
     def open_block(self, timestamp: int) -> None:
         """Opens the next block, dated `timestamp`, which may not be earlier than the last block's."""
         header = self._next_header(timestamp)
@@ -137,16 +143,22 @@ class EmbeddedChain:
             LedgerError: the transaction is malformed, badly signed or has the wrong sequence number.
         """
         block = self._opened()
+        if block.half_applied:
+            raise LedgerError("a change before this one was interrupted half-way: this block can only be dropped")
         transaction = _decode(block.vm, raw)
+        # Stays set if anything but a refusal ends this call, an interrupt from the keyboard for one.
+        block.half_applied = True
         try:
             block.vm.validate_transaction_against_header(block.header, transaction)
             block.vm.state.lock_changes()
             snapshot = block.vm.state.snapshot()
             computation = block.vm.state.apply_transaction(transaction)
         except INVALID as error:
+            block.half_applied = False
             raise LedgerError(f"the ledger does not accept this transaction: {error}") from error
         if computation.is_error:
             block.vm.state.revert(snapshot)
+            block.half_applied = False
             raise TransactionReverted(_output(computation))
         block.vm.state.commit(snapshot)
         receipt = block.vm.make_receipt(block.header, transaction, computation, block.vm.state)
@@ -154,12 +166,19 @@ class EmbeddedChain:
         block.raw.append(raw)
         block.transactions.append(transaction)
         block.receipts.append(receipt)
+        block.half_applied = False
         return bytes(transaction.hash), receipt
 
     def seal(self) -> SealedBlock | None:
-        """Seals the open block and makes it the last one; a block without transactions is dropped (None)."""
+        """Seals the open block and makes it the last one; a block without transactions is dropped (None).
+
+        Raises:
+            LedgerError: a transaction in it was interrupted half-way; the block is dropped.
+        """
         block = self._opened()
         self._open = None
+        if block.half_applied:
+            raise LedgerError("a change was interrupted half-way: its block is dropped")
         if not block.raw:
             return None
         filled = block.vm.set_block_transactions_and_withdrawals(
@@ -171,6 +190,10 @@ class EmbeddedChain:
         hashes = [bytes(transaction.hash) for transaction in block.transactions]
         pairs = tuple(zip(block.raw, hashes, strict=True))
         return SealedBlock(self.height, self.timestamp, self.head_hash, pairs)
+
+    def drop_block(self) -> None:
+        """Drops the open block and all that was applied to it."""
+        self._open = None
 
     def call(self, sender: bytes, to: bytes, data: bytes, timestamp: int) -> bytes:
         """What a read returns on the open block's state, or on the last block's as of `timestamp`.

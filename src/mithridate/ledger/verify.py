@@ -1,9 +1,11 @@
-"""What anyone can check of a finished run: the journal replays, and every model file has the hash the ledger names."""
+"""What anyone can check of a finished run: the journal replays, and study and models have the hashes it names."""
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from mithridate.errors import LedgerError
 from mithridate.ledger.embedded import EmbeddedLedger
 from mithridate.ledger.interface import AttemptState, Ledger, Phase
 from mithridate.ledger.store import ModelStore
@@ -11,10 +13,11 @@ from mithridate.verification.verdict import Rule
 
 JOURNAL_FILE = "ledger.sqlite"
 MODELS_FOLDER = "models"
+STUDY_FILE = "study.json"
 
 
 def verify_run(run: Path) -> list[str]:
-    """Replays the journal and checks the initial model and every model a majority attested.
+    """Replays the journal and checks the study, the initial model and every model a majority attested.
 
     Args:
         run: the run folder.
@@ -25,13 +28,13 @@ def verify_run(run: Path) -> list[str]:
     Raises:
         JournalAltered: the journal does not replay; the message names the first row that differs.
         ModelAltered: a model file is missing or its bytes have another hash; the message names it.
-        LedgerError: this is no folder of a secure run.
+        LedgerError: this is no folder of a secure run, or its study is not the one the ledger was made for.
     """
     ledger = EmbeddedLedger.open(run / JOURNAL_FILE)
     try:
         view = ledger.reader
         store = ModelStore(run / MODELS_FOLDER)
-        checked = [f"journal: {view.height()} blocks replayed"]
+        checked = [f"journal: {view.height()} blocks replayed", _check_study(run, view)]
         for what, digest in _models(view):
             store.get(digest)
             checked.append(f"{what}: model {digest} matches its hash")
@@ -55,6 +58,17 @@ def attempts(ledger: Ledger) -> Iterator[AttemptState]:
     for round_number in range(1, latest.round + 1 if latest else 1):
         for attempt in range(ledger.attempts(round_number)):
             yield ledger.attempt(round_number, attempt)
+
+
+def _check_study(run: Path, ledger: Ledger) -> str:
+    file = run / STUDY_FILE
+    try:
+        digest = hashlib.sha256(file.read_bytes()).digest()
+    except OSError as error:
+        raise LedgerError(f"{file} cannot be read ({error.strerror}): the ledger names its hash") from error
+    if digest != ledger.configuration():
+        raise LedgerError(f"{file} was altered: the ledger was made for a study with another hash")
+    return f"study: {STUDY_FILE} has the hash the ledger was made for"
 
 
 def _models(ledger: Ledger) -> Iterator[tuple[str, str]]:
