@@ -37,7 +37,7 @@ class Hospitals(Section):
 class Clipping(Section):
     """The bound on honest updates."""
 
-    norm: float = Field(default=10.0, gt=0, le=4096)
+    norm: float = Field(default=10.0, gt=0, le=256)
     """The round's public L2 bound: a hospital scales a longer update down to it."""
 
 

@@ -20,7 +20,7 @@ def out_of_range(statistics: Statistics, settings: "DefenceSettings") -> Array:
     """Updates with a projected entry beyond the bound: too long, or so long that their squared norm wraps around.
 
     An update of norm 2^32 ring units or more passes each of the k rows with probability at most 1/2, provided the
-    projection was drawn after the commitments.
+    projection was drawn after the commitments and the study's L2 bound is at most 256 (docs/protocol.md).
     """
     bound = statistics.bounds.range
     return ((statistics.projected > bound) | (statistics.projected < -bound)).any(axis=1)
