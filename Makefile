@@ -21,7 +21,7 @@ setup: $(STAMP)
 $(STAMP): pyproject.toml constraints.txt | $(UV)
 	@test -x $(BIN)/python || $(UV) venv --python 3.11 --python-preference system .venv
 	@echo "Installing Mithridate and what it needs: about 6 GB, some minutes on a first run"
-	$(UV) pip install --python $(BIN)/python --constraint constraints.txt --editable '.[all,dev]'
+	$(UV) pip install --compile-bytecode --python $(BIN)/python --constraint constraints.txt --editable '.[all,dev]'
 	@touch $@
 
 .uv/bin/uv:

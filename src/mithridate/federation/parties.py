@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from mithridate.crypto.keys import public_from_bytes, public_to_bytes
+from mithridate.errors import RunError
 from mithridate.federation.committee import Cascade, CommitteeMember
 from mithridate.federation.coordinator import Coordinator
 from mithridate.federation.folder import RunFolder
@@ -145,7 +146,11 @@ def seat(prepared: Prepared, folder: RunFolder) -> Parties:
 
 def _ledger(study: Study, folder: RunFolder) -> EmbeddedLedger:
     if folder.journal.exists():
-        return EmbeddedLedger.open(folder.journal)
+        ledger = EmbeddedLedger.open(folder.journal)
+        if ledger.reader.configuration() != study.configuration_hash():
+            ledger.close()
+            raise RunError(f"{folder.journal} binds another study: its configuration is not that of this folder's")
+        return ledger
     return EmbeddedLedger.create(
         folder.journal,
         administrator=folder.party("administrator").account(),
