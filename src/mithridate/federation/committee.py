@@ -1,21 +1,24 @@
 """What one validator computes jointly with the other two: verdicts, the aggregate and the release check, on shares."""
 
 import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from mithridate.crypto.domains import Domain
 from mithridate.crypto.fixed_point import encode
-from mithridate.federation.opened import OpenedUpdates
+from mithridate.errors import TamperingDetected
+from mithridate.federation.opened import OpenedUpdates, exchange
 from mithridate.federation.reference import ReferenceShares
 from mithridate.mpc.aten import Lowered
 from mithridate.mpc.inference import model_chunks
 from mithridate.mpc.linear import ZeroSharing, gram, open_share, reshare
 from mithridate.mpc.peers import Peers
 from mithridate.mpc.projection import project
-from mithridate.mpc.session import Integer, Session
+from mithridate.mpc.session import Integer, ProgramInput, Session
 from mithridate.mpc.shares import ReplicatedShare, RingArray, concatenate
 from mithridate.verification.gates import UpdateGates
 from mithridate.verification.inference import FellBehind, Harmful, MarginChanges
@@ -29,8 +32,8 @@ Parameters = npt.NDArray[np.float32]
 class CommitteeMember:
     """One validator's end of the joint computation. Nothing but verdicts, aggregates and votes is ever opened.
 
-    Secure against one curious validator. One that deviates is detected where values are opened, and not inside SPU's
-    programs: there it can flip a verdict.
+    Secure against one curious validator. One that deviates is detected where values are opened, and neither in the
+    resharing of the Gram matrix nor inside SPU's programs: there it can flip a verdict.
 
     Args:
         peers: the channel for the linear part.
@@ -52,8 +55,8 @@ class CommitteeMember:
         """
         projected = project(updates, hashlib.sha256(Domain.PROJECTION.tag + seed).digest())
         products = reshare(gram(updates), self._zeros, self.peers)
-        (codes,) = self._session.run(gates, [Integer(projected), Integer(products)])
-        return [Rule(int(code)) for code in open_share(codes, self.peers)]
+        (codes,) = self._run(gates, [Integer(projected), Integer(products)])
+        return [_rule(int(code)) for code in open_share(codes, self.peers)]
 
     def harmful(
         self, changes: MarginChanges, errors: Harmful, updates: ReplicatedShare, base: Parameters, on: ReferenceShares
@@ -69,10 +72,10 @@ class CommitteeMember:
         """
         public = encode(base)
         measured = [
-            self._session.run(changes, [updates[rows].add_public(public), base, on.inputs, on.onehot])[0]
+            self._run(changes, [updates[rows].add_public(public), base, on.inputs, on.onehot])[0]
             for rows in model_chunks(*updates.shape)
         ]
-        (flags,) = self._session.run(errors, [concatenate(measured)])
+        (flags,) = self._run(errors, [concatenate(measured)])
         return [bool(flag) for flag in open_share(flags, self.peers)]
 
     def open_sum(self, total: ReplicatedShare) -> RingArray:
@@ -81,8 +84,14 @@ class CommitteeMember:
 
     def fell_behind(self, check: FellBehind, new: Parameters, stable: Parameters, on: ReferenceShares) -> bool:
         """The release check of two public models, float32 (d,), on the reference set."""
-        (flag,) = self._session.run(check, [np.stack([new, stable]), on.inputs, on.onehot])
+        (flag,) = self._run(check, [np.stack([new, stable]), on.inputs, on.onehot])
         return bool(open_share(flag, self.peers))
+
+    def _run(self, function: Callable[..., Any], inputs: Sequence[ProgramInput]) -> list[ReplicatedShare]:
+        # In SPU a validator waits the link's whole time for one that gave up; here it hears of it at once.
+        if any(exchange(b"", self.peers)):
+            raise TamperingDetected("a validator is at another step of the joint computation than this one")
+        return self._session.run(function, inputs)
 
 
 @dataclass(frozen=True)
@@ -124,6 +133,15 @@ class Cascade:
             rules = [Rule.INFERENCE if flag else Rule.ACCEPTED for flag in flags]
             verdicts = _revised(verdicts, passed, rules)
         return tuple(verdicts)
+
+
+def _rule(code: int) -> Rule:
+    try:
+        return Rule(code)
+    except ValueError:
+        raise TamperingDetected(
+            f"the joint computation gave {code}, which is no verdict: a validator deviated"
+        ) from None
 
 
 def _revised(verdicts: list[Rule], indices: tuple[int, ...], rules: list[Rule]) -> list[Rule]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mithridate.crypto.keys import PrivateKey, public_from_bytes
-from mithridate.errors import EnvelopeError, MessageError, ProtocolError
+from mithridate.errors import EnvelopeError, MessageError, ProtocolError, ShareMismatch, TamperingDetected
 from mithridate.federation.submission import OpenedShare, RoundContext, open_submission, parse_part
 from mithridate.ledger.interface import AttemptState, HospitalRecord
 from mithridate.mpc.peers import Peers
@@ -33,6 +33,9 @@ class OpenedUpdates:
     def rows(self, hospitals: Sequence[int]) -> ReplicatedShare:
         """Shares of the updates of some hospitals, in the order given; raises ShareMismatch for one without."""
         position = {index: row for row, index in enumerate(self.indices)}
+        missing = [hospital for hospital in hospitals if hospital not in position]
+        if missing:
+            raise ShareMismatch(f"hospitals {missing} are to be added up and have no well-formed update here")
         return self.shares[[position[hospital] for hospital in hospitals]]
 
 
@@ -100,11 +103,21 @@ def agree(rules: Sequence[Rule], peers: Peers) -> tuple[Rule, ...]:
 
     Raises:
         MessageError: a peer's list is malformed.
+        TamperingDetected: a peer told the other two different things.
     """
-    others = [rank for rank in range(VALIDATORS) if rank != peers.rank]
-    for rank in others:
-        peers.send(rank, bytes(rules))
-    lists = [bytes(rules), *(peers.receive(rank) for rank in others)]
+    lists = [bytes(rules), *exchange(bytes(rules), peers)]
     if any(len(codes) != len(rules) or max(codes, default=0) > max(Rule) for codes in lists):
         raise MessageError("a validator's list of verdicts is malformed: the committee must run one version")
-    return tuple(Rule(min((code for code in found if code), default=0)) for found in zip(*lists, strict=True))
+    agreed = tuple(Rule(min((code for code in found if code), default=0)) for found in zip(*lists, strict=True))
+    # Validators that went on with different hospitals would compute on rows that do not belong together.
+    if any(seen != bytes(agreed) for seen in exchange(bytes(agreed), peers)):
+        raise TamperingDetected("the validators were told different things of the hospitals' messages by one of them")
+    return agreed
+
+
+def exchange(message: bytes, peers: Peers) -> list[bytes]:
+    """Sends a message to the other two validators; returns theirs, in rank order."""
+    others = [rank for rank in range(VALIDATORS) if rank != peers.rank]
+    for rank in others:
+        peers.send(rank, message)
+    return [peers.receive(rank) for rank in others]

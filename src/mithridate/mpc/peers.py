@@ -11,6 +11,9 @@ from typing import Protocol
 from mithridate.errors import RoundVoid
 from mithridate.mpc.shares import VALIDATORS
 
+Queue = queue.SimpleQueue[bytes | None]
+"""Messages from one validator to another; None is a hang-up."""
+
 
 class Peers(Protocol):
     """One validator's end of the channel."""
@@ -36,29 +39,31 @@ class HungUp(RoundVoid):
 
 
 class MemoryPeers:
-    """The channel of three validators that are threads of one process.
+    """The channel of three validators that are threads of one process; each end holds its own queues only.
 
     Args:
         rank: this validator.
-        boxes: boxes[a][b] is the queue from a to b, shared by all three.
+        outgoing: to each rank.
+        incoming: from each rank.
         timeout: seconds to wait for a message.
     """
 
-    def __init__(self, rank: int, boxes: Sequence[Sequence["queue.SimpleQueue[bytes | None]"]], timeout: float) -> None:
+    def __init__(self, rank: int, outgoing: Sequence[Queue], incoming: Sequence[Queue], timeout: float) -> None:
         self.rank = rank
         self.sent_bytes = 0
-        self._boxes = boxes
+        self._outgoing = tuple(outgoing)
+        self._incoming = tuple(incoming)
         self._timeout = timeout
 
     def send(self, to: int, message: bytes) -> None:
         """See `Peers.send`."""
         self.sent_bytes += len(message)
-        self._boxes[self.rank][to].put(message)
+        self._outgoing[to].put(message)
 
     def receive(self, sender: int) -> bytes:
         """See `Peers.receive`."""
         try:
-            message = self._boxes[sender][self.rank].get(timeout=self._timeout)
+            message = self._incoming[sender].get(timeout=self._timeout)
         except queue.Empty:
             raise RoundVoid(f"validator-{sender} sent nothing for {self._timeout:g} s: is it still running?") from None
         if message is None:
@@ -67,7 +72,7 @@ class MemoryPeers:
 
     def hang_up(self) -> None:
         """Tells the other two that no message will follow, so that they need not wait for the timeout."""
-        for box in self._boxes[self.rank]:
+        for box in self._outgoing:
             box.put(None)
 
 
@@ -77,5 +82,9 @@ def memory_peers(timeout: float = 300.0) -> tuple[MemoryPeers, MemoryPeers, Memo
     Args:
         timeout: seconds that `receive` waits before it gives the round up.
     """
-    boxes = [[queue.SimpleQueue[bytes | None]() for _ in range(VALIDATORS)] for _ in range(VALIDATORS)]
-    return MemoryPeers(0, boxes, timeout), MemoryPeers(1, boxes, timeout), MemoryPeers(2, boxes, timeout)
+    ranks = range(VALIDATORS)
+    boxes: list[list[Queue]] = [[queue.SimpleQueue() for _ in ranks] for _ in ranks]
+    first, second, third = (
+        MemoryPeers(rank, boxes[rank], [boxes[sender][rank] for sender in ranks], timeout) for rank in ranks
+    )
+    return first, second, third

@@ -1,0 +1,130 @@
+"""The coordinator relays well-formed messages of enrolled hospitals, once each, and cannot read them."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import msgpack  # type: ignore[import-untyped]
+import numpy as np
+import pytest
+
+from mithridate.crypto import keys
+from mithridate.errors import MessageError
+from mithridate.federation.coordinator import Coordinator
+from mithridate.federation.submission import MAX_OVERHEAD, RoundContext, make_submission, parse, parse_part
+
+D = 5
+SIGNER = keys.generate()
+VALIDATORS = [keys.generate().public_key() for _ in range(3)]
+STATE: Any = SimpleNamespace(round=2, attempt=1)
+NEXT: Any = SimpleNamespace(round=2, attempt=2)
+
+
+def message_of(hospital: int, length: int = D) -> bytes:
+    context = RoundContext(b"s" * 32, 2, 1, hospital, b"b" * 32, length)
+    return make_submission(np.arange(length, dtype=np.uint64), context, SIGNER, VALIDATORS)[0]
+
+
+MESSAGE = message_of(0)
+
+
+@pytest.fixture
+def mailbox(tmp_path: Path) -> Path:
+    return tmp_path / "coordinator" / "mailbox"
+
+
+@pytest.fixture
+def coordinator(mailbox: Path) -> Coordinator:
+    ledger: Any = SimpleNamespace(hospitals=lambda: [SimpleNamespace(index=index) for index in range(3)])
+    return Coordinator(ledger, mailbox, D)
+
+
+def files(mailbox: Path) -> list[str]:
+    return sorted(str(path.relative_to(mailbox)) for path in mailbox.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("sender", [3, -1, 2**32 - 1])
+def test_an_unknown_sender_is_refused_by_number(coordinator: Coordinator, mailbox: Path, sender: int) -> None:
+    with pytest.raises(MessageError, match=f"unknown hospital {sender} was refused: it is not enrolled"):
+        coordinator.accept(STATE, sender, MESSAGE)
+    assert files(mailbox) == []
+
+
+def test_the_first_message_counts(coordinator: Coordinator, mailbox: Path) -> None:
+    coordinator.accept(STATE, 0, MESSAGE)
+    with pytest.raises(MessageError, match="hospital-0 has handed in a message for this attempt before"):
+        coordinator.accept(STATE, 0, message_of(0))
+    assert (mailbox / "2-1" / "0.msg").read_bytes() == MESSAGE
+    coordinator.accept(NEXT, 0, message_of(0))
+    assert files(mailbox) == ["2-1/0.msg", "2-2/0.msg"]
+
+
+@pytest.mark.parametrize(
+    ("message", "what"),
+    [
+        (b"", "not the msgpack"),
+        (b"hello", "not the msgpack"),
+        (MESSAGE[:-1], "not the msgpack"),
+        (MESSAGE + b"\0", "not the msgpack"),
+        (msgpack.packb([2, *msgpack.unpackb(MESSAGE)[1:]]), "version 2: this program reads version 1"),
+        (msgpack.packb(msgpack.unpackb(MESSAGE)[:4]), "array of 5 items"),
+        (bytes(8 * D + MAX_OVERHEAD + 1), f"at most {8 * D + MAX_OVERHEAD} are allowed"),
+        (message_of(0, D + 200), f"at most {8 * D + MAX_OVERHEAD} are allowed"),
+    ],
+)
+def test_what_is_malformed_or_too_large_is_refused_and_not_kept(
+    coordinator: Coordinator, mailbox: Path, message: bytes, what: str
+) -> None:
+    with pytest.raises(MessageError, match=what):
+        coordinator.accept(STATE, 0, message)
+    assert files(mailbox) == []
+    coordinator.accept(STATE, 0, MESSAGE)
+
+
+@pytest.mark.parametrize("rank", range(3))
+def test_a_validator_gets_its_own_envelope_and_rank_0_no_body(coordinator: Coordinator, rank: int) -> None:
+    messages = {index: message_of(index) for index in (0, 2)}
+    for index, message in messages.items():
+        coordinator.accept(STATE, index, message)
+    parts = coordinator.parts(STATE, rank)
+    assert set(parts) == {0, 2}
+    for index, part in parts.items():
+        whole, own = parse(messages[index], D), parse_part(part, D)
+        assert own.rank == rank
+        assert own.header == whole.header
+        assert own.envelope == whole.envelopes[rank]
+        assert own.body == (b"" if rank == 0 else whole.body)
+        assert all(whole.envelopes[other] not in part for other in range(3) if other != rank)
+        assert (whole.body in part) == (rank != 0)
+
+
+def test_parts_of_another_attempt_are_not_handed_out(coordinator: Coordinator) -> None:
+    coordinator.accept(STATE, 0, MESSAGE)
+    assert coordinator.parts(NEXT, 1) == {}
+
+
+def test_discard_keeps_the_curators_message_only(coordinator: Coordinator, mailbox: Path) -> None:
+    coordinator.accept_reference(message_of(0, 2 * D), 2 * D)
+    coordinator.accept(STATE, 0, MESSAGE)
+    coordinator.accept(NEXT, 1, message_of(1))
+    coordinator.discard()
+    assert files(mailbox) == ["reference.msg"]
+    assert [path.name for path in mailbox.iterdir()] == ["reference.msg"]
+    assert parse_part(coordinator.reference_part(0, 2 * D), 2 * D).body == b""
+    assert parse_part(coordinator.reference_part(2, 2 * D), 2 * D).body
+
+
+def test_a_reference_message_of_another_length_is_refused(coordinator: Coordinator, mailbox: Path) -> None:
+    with pytest.raises(MessageError, match="are allowed"):
+        coordinator.accept_reference(message_of(0, 1000), D)
+    assert files(mailbox) == []
+
+
+def test_a_restart_loses_no_message(coordinator: Coordinator, mailbox: Path) -> None:
+    coordinator.accept(STATE, 1, MESSAGE)
+    # What a killed process was writing is no message.
+    (mailbox / "2-1" / "2.part").write_bytes(MESSAGE[:40])
+    again = Coordinator(coordinator._ledger, mailbox, D)
+    assert set(again.parts(STATE, 0)) == {1}
+    with pytest.raises(MessageError, match="before"):
+        again.accept(STATE, 1, MESSAGE)
