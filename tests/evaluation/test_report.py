@@ -141,6 +141,14 @@ def test_a_void_attempt_is_shown_beside_its_successor(tmp_path: Path, make_run: 
     assert page.row("hospital")[1:4] == ["1", "2", "2.2"]
 
 
+def test_what_was_wrong_is_said_in_words(tmp_path: Path, make_run: MakeRun) -> None:
+    run = make_run()
+    records = [*run.records[:-1], run.records[-1].model_copy(update={"notes": {"hospital-3": "not <finite>"}})]
+    _, text = page_of(tmp_path, dataclasses.replace(run, records=records))
+    assert 'hospital-3</td><td class="words">not &lt;finite&gt;' in text
+    assert "What was wrong" not in page_of(tmp_path, run)[1]
+
+
 def test_a_loss_that_exploded_is_a_dash(tmp_path: Path, make_run: MakeRun) -> None:
     run = make_run("undefended", secure=False)
     records = [*run.records[:-1], run.records[-1].model_copy(update={"loss": None})]

@@ -1,6 +1,5 @@
 """`mithridate ledger`: what a run's ledger holds, and whether it is what was written."""
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,6 @@ import typer
 from mithridate.cli.folders import ledger_path
 from mithridate.cli.options import Debug, Json, RunFolder
 from mithridate.cli.output import print_json, stdout_held
-
-HASH = re.compile(r"[0-9a-f]{64}")
 
 app = typer.Typer(help="Show a run's ledger, or check it.", no_args_is_help=True)
 
@@ -62,27 +59,24 @@ def _state(run: Path, path: Path) -> dict[str, Any]:
 
 
 def _print_state(state: Mapping[str, Any]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     for name in ("current", "stable", "height"):
         typer.echo(f"{name:<8} {state[name]}")
     attempts: list[Mapping[str, Any]] = state["attempts"]
     if not attempts:
         typer.echo("no round was opened yet")
-        return
-    table = Table(*(name.replace("_", " ") for name in attempts[0]))
     for attempt in attempts:
-        table.add_row(*(_shown(name, value) for name, value in attempt.items()))
-    Console(highlight=False).print(table)
+        typer.echo(_line(attempt))
 
 
-def _shown(name: str, value: object) -> str:
-    """A ledger's value in a few words: rejections by name, other mappings by size, hashes by their beginning."""
-    if name == "verdicts" and isinstance(value, Mapping):
-        words = [f"{hospital}: {word}" for hospital, word in value.items() if word != "accepted"]
-        return "; ".join([f"{len(value) - len(words)} accepted", *words])
-    if isinstance(value, Mapping | list | tuple):
-        return str(len(value))
-    text = "–" if value is None else str(value)
-    return text[:12] if HASH.fullmatch(text) else text
+def _line(attempt: Mapping[str, Any]) -> str:
+    """One attempt: its phase, its verdicts in a few words, and the model it led to or why there is none."""
+    rejected = [f"{hospital}: {word}" for hospital, word in attempt["verdicts"].items() if word != "accepted"]
+    parts = [attempt["phase"].replace("_", " "), f"{attempt['submissions']} submitted"]
+    if attempt["verdicts"]:
+        accepted = f"{len(attempt['verdicts']) - len(rejected)} accepted"
+        parts.append(f"{accepted} ({'; '.join(rejected)})" if rejected else accepted)
+    if attempt["model"] is not None:
+        parts += [f"{attempt['attested']} attested", f"model {attempt['model']}"]
+    if attempt["reason"] is not None:
+        parts.append(attempt["reason"])
+    return f"round {attempt['round']}, attempt {attempt['attempt']}: {', '.join(parts)}"

@@ -152,6 +152,9 @@ def _section(run: Run) -> dict[str, Any]:
         "judged": bool(run.judged),
         "slug": re.sub(r"[^a-z0-9]+", "-", run.label.lower()),
         "attempts": [{"name": attempt_label(record), "record": record} for record in run.attempts],
+        "notes": [
+            (attempt_label(record), whose, what) for record in run.attempts for whose, what in record.notes.items()
+        ],
         "matrix": _matrix(run),
         "time_plot": time_figure(run.label, run.attempts),
         "bytes_plot": bytes_figure(run.label, run.attempts),
