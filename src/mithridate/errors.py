@@ -32,6 +32,10 @@ class RunError(InputError):
     """A run folder is missing, incomplete, or belongs to another study."""
 
 
+class BenchmarkError(MithridateError):
+    """What a benchmark measures is wrong or did not run, so that its time would mean nothing."""
+
+
 class ProtocolError(MithridateError):
     """A party did not follow the protocol. One of these from a hospital rejects that hospital only."""
 

@@ -15,7 +15,7 @@ from mithridate.crypto import commitment, envelope, keys, signing
 from mithridate.crypto.domains import Domain
 from mithridate.crypto.fixed_point import encode
 from mithridate.crypto.sharing import PARTIES, Ring, reconstruct, share
-from mithridate.errors import MithridateError
+from mithridate.errors import BenchmarkError
 from mithridate.federation.submission import (
     BODY,
     OPENING_BYTES,
@@ -36,10 +36,6 @@ class Figure(TypedDict):
     unit: str
     baseline: float | None
     ratio: float | None
-
-
-class BenchmarkError(MithridateError):
-    """The benchmark's result is not the sum of its inputs, so its times mean nothing."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from mithridate.crypto.fixed_point import decode, encode
-from mithridate.errors import MithridateError
+from mithridate.errors import BenchmarkError
 from mithridate.models.build import build_model
 from mithridate.models.parameters import to_vector
 from mithridate.mpc.aten import Lowered, lower
@@ -23,10 +23,6 @@ from mithridate.mpc.spu_log import bytes_sent
 
 REPEATS = 3
 TOLERANCE = 1e-3
-
-
-class BenchmarkError(MithridateError):
-    """The encrypted logits are not PyTorch's, so their times mean nothing."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from mithridate.errors import MithridateError
+from mithridate.errors import BenchmarkError
 
 HOSPITALS = 10
 WIDTH = 970
@@ -34,10 +34,6 @@ run_study(study, out)
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 print(json.dumps({"peak": peak, "seconds": [r.seconds["total"] for r in read_records(out)[1:]]}))
 """
-
-
-class BenchmarkError(MithridateError):
-    """A study that is to be measured failed."""
 
 
 def wide_mlp(input_shape: tuple[int, ...], classes: int) -> nn.Module:

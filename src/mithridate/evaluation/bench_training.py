@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from mithridate.data import Dataset, load_split
-from mithridate.errors import MithridateError
+from mithridate.errors import BenchmarkError
 from mithridate.models.build import build_model
 from mithridate.models.parameters import load_vector, to_vector
 from mithridate.study import Study
@@ -20,10 +20,6 @@ from mithridate.training.deterministic import one_thread
 from mithridate.training.parallel import train_all
 
 STUDIES = (("breast_cancer", "mlp"), ("digits", "cnn"))
-
-
-class BenchmarkError(MithridateError):
-    """The two rounds did not compute the same model, so their times mean nothing."""
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ def _round(prepared: Prepared, store: ModelStore, base: str, number: int, observ
             notes[hospital_name(index)] = str(error)
         observer.hospital_done(number, hospital_name(index))
 
-    present = [site.index for site in prepared.sites if not drops(prepared.study, "before", site.index, number, 0)]
+    present = [site.index for site in prepared.sites if not _drops_out(prepared, site.index, number)]
     with watch.phase("train"):
         prepared.at_each_site(train, present)
     model, reason = vector, None
@@ -77,6 +77,11 @@ def _round(prepared: Prepared, store: ModelStore, base: str, number: int, observ
         seconds=seconds,
         **prepared.measure(model),
     )
+
+
+def _drops_out(prepared: Prepared, hospital: int, number: int) -> bool:
+    # Without commitments it makes no difference when a hospital leaves.
+    return any(drops(prepared.study, when, hospital, number, 0) for when in ("before", "after"))
 
 
 def _average(
