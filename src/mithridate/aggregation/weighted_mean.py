@@ -14,9 +14,7 @@ from mithridate.mpc.shares import RingArray
 
 def weighted_sum(components: RingArray, weights: Sequence[int]) -> RingArray:
     """Sum of weight times vector, (d,) uint64 mod 2^64, of components (n, d) uint64."""
-    total = np.zeros(components.shape[1], dtype=np.uint64)
-    for component, weight in zip(components, weights, strict=True):
-        total += component * np.uint64(weight)
+    total: RingArray = np.asarray(weights, dtype=np.uint64) @ components
     return total
 
 
