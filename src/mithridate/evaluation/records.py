@@ -15,6 +15,7 @@ from typing import Annotated, Literal, Protocol, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from mithridate.errors import RunError
+from mithridate.verification.verdict import Rule
 
 ROUNDS_FILE = "rounds.jsonl"
 SUMMARY_FILE = "summary.json"
@@ -26,19 +27,7 @@ PHASES = ("train", "share", "draw", "open", "verify", "aggregate", "attest", "re
 BYTE_KEYS = ("hospital_upload", "validators", "mpc")
 """The keys of `RoundRecord.bytes`: a hospital's mean upload, the linear part between validators, the MPC links."""
 
-VERDICT_WORDS = (
-    "accepted",
-    "absent",
-    "envelope",
-    "signature",
-    "stale",
-    "shape",
-    "shares",
-    "range",
-    "norm",
-    "similarity",
-    "validation loss",
-)
+VERDICT_WORDS = tuple(rule.word for rule in Rule)
 """The word of each verdict; its place is the byte that the ledger holds."""
 
 NOT_JUDGED = frozenset({"accepted", "absent"})
