@@ -227,14 +227,15 @@ def test_too_few_accepted_void_the_attempt_before_anything_is_opened(federation:
     hospitals = federation.parties.hospitals
     sites = [hospital.site for hospital in hospitals]
     for hospital in hospitals[:3]:
-        attack = Scaling(hospitals=(hospital.site.index,), gamma=1e5)
+        # Beyond the bound, but not so far that products with them wrap: three of five are more than the gates bear.
+        attack = Scaling(hospitals=(hospital.site.index,), gamma=300.0)
         hospital.site = replace(hospital.site, malice=Malice((attack,), hospital.site.index, 0))
     before = entries(federation)
     record = federation.play()
     for hospital, site in zip(hospitals, sites, strict=True):
         hospital.site = site
     assert (record.status, record.reason, record.accepted) == ("void", "too few accepted", 2)
-    assert list(record.verdicts.values()) == ["range"] * 3 + ["accepted"] * 2
+    assert set(record.rejected.values()) <= {"range", "norm"}
     state = federation.state()
     assert (state.attestations, state.model_hash) == ({}, None)
     assert entries(federation) == before

@@ -53,34 +53,23 @@ class Component:
         """x_i as (d,) uint64; expanded anew at each call when held as a seed."""
         return expand(self._seed(), self.length) if self.full is None else self.full
 
-    def add_into(self, total: Ring, weight: int = 1) -> None:
-        """total += weight * x_i mod 2^64, in place, block by block.
-
-        Args:
-            total: (d,) uint64, contiguous.
-            weight: any integer; taken mod 2^64.
+    def write_to(self, out: Ring) -> None:
+        """Writes x_i over `out`, (d,) uint64 and contiguous, without a copy in between.
 
         Raises:
-            ShapeError: total has another length or type.
+            ShapeError: `out` has another length or type.
         """
-        if total.shape != (self.length,) or total.dtype != np.uint64:
-            raise ShapeError(f"a total of {self.length} ring elements is needed, got {total.dtype} {total.shape}")
-        factor = np.uint64(weight % 2**64)
-        for start, block in self._blocks():
-            part = total[start : start + block.size]
-            part += block if weight == 1 else block * factor
+        if out.shape != (self.length,) or out.dtype != np.uint64:
+            raise ShapeError(f"room for {self.length} ring elements is needed, got {out.dtype} {out.shape}")
+        if self.full is None:
+            _fill(self._seed(), out)
+        else:
+            out[:] = self.full
 
     def _seed(self) -> bytes:
         if self.seed is None:
             raise ShareMismatch("a component is held as a seed or in full, this one as neither")
         return self.seed
-
-    def _blocks(self) -> Iterator[tuple[int, Ring]]:
-        if self.full is None:
-            yield from _keystream(self._seed(), self.length)
-            return
-        for start in range(0, self.length, _BLOCK):
-            yield start, self.full[start : start + _BLOCK]
 
 
 def share(secret: Ring) -> SharedVector:
@@ -116,12 +105,16 @@ def expand(seed: bytes, length: int) -> Ring:
     """
     _check_length(length)
     out = np.empty(length, dtype="<u8")
+    _fill(seed, out)
+    return out
+
+
+def _fill(seed: bytes, out: Ring) -> None:
     target = out.view(np.uint8).data
     encryptor = _cipher(seed)
-    for start in range(0, 8 * length, len(_ZEROS)):
+    for start in range(0, len(target), len(_ZEROS)):
         piece = target[start : start + len(_ZEROS)]
         encryptor.update_into(_ZEROS[: len(piece)], piece)
-    return out
 
 
 def _remainder(secret: Ring, seed0: bytes, seed1: bytes) -> Ring:

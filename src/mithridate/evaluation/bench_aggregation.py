@@ -11,15 +11,16 @@ from typing import Any, TypedDict
 import numpy as np
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from mithridate.aggregation.weighted_mean import weighted_sum
 from mithridate.crypto import commitment, envelope, keys, signing
 from mithridate.crypto.domains import Domain
 from mithridate.crypto.fixed_point import encode
 from mithridate.crypto.sharing import PARTIES, Ring, reconstruct, share
 from mithridate.errors import BenchmarkError
+from mithridate.federation.opened import stacked
 from mithridate.federation.submission import (
     BODY,
     OPENING_BYTES,
-    OpenedShare,
     RoundContext,
     make_submission,
     open_submission,
@@ -139,14 +140,14 @@ def _open_and_sum(
     """((seconds to open and check, seconds to sum), the two summed components)."""
     key, signer = parties.envelope_keys[rank], parties.signing_key.public_key()
     started = time.perf_counter()
-    opened: list[OpenedShare] = [
+    opened = [
         open_submission(parse_part(part, context.length), rank, key, context, signer, digest)
         for part, context, digest in zip(parts, parties.contexts, digests, strict=True)
     ]
     checked = time.perf_counter()
-    sums = np.zeros(parties.updates[0].size, np.uint64), np.zeros(parties.updates[0].size, np.uint64)
-    for each in opened:
-        each.add_into(*sums)
+    shares = stacked(rank, opened, parties.updates[0].size)
+    weights = [1] * len(opened)
+    sums = weighted_sum(shares.first, weights), weighted_sum(shares.second, weights)
     return (checked - started, time.perf_counter() - checked), sums
 
 

@@ -79,7 +79,9 @@ class Recipient:
             rules.append(rule)
         agreed = agree(rules, peers)
         indices = tuple(index for index, rule in enumerate(agreed) if rule is Rule.ACCEPTED)
-        return OpenedUpdates(agreed, indices, self._stack([opened[index] for index in indices]), reasons)
+        return OpenedUpdates(
+            agreed, indices, stacked(self.rank, [opened[index] for index in indices], self.parameters), reasons
+        )
 
     def _open_one(self, state: AttemptState, hospital: HospitalRecord, part: bytes | None) -> OpenedShare:
         if part is None:
@@ -90,12 +92,20 @@ class Recipient:
         signing_key, digest = public_from_bytes(hospital.signing_key), state.submissions[hospital.index]
         return open_submission(parse_part(part, self.parameters), self.rank, self.key, context, signing_key, digest)
 
-    def _stack(self, opened: Sequence[OpenedShare]) -> ReplicatedShare:
-        first = np.empty((len(opened), self.parameters), dtype=np.uint64)
-        second = np.empty_like(first)
-        for row, share in enumerate(opened):
-            first[row], second[row] = share.vectors()
-        return ReplicatedShare(self.rank, first, second)
+
+def stacked(rank: int, opened: Sequence[OpenedShare], parameters: int) -> ReplicatedShare:
+    """The shares of n updates, (n, d), row by row; components held as seeds are expanded.
+
+    Args:
+        rank: this validator's.
+        opened: n opened submissions.
+        parameters: d.
+    """
+    first = np.empty((len(opened), parameters), dtype=np.uint64)
+    second = np.empty_like(first)
+    for row, share in enumerate(opened):
+        share.write_to(first[row], second[row])
+    return ReplicatedShare(rank, first, second)
 
 
 def agree(rules: Sequence[Rule], peers: Peers) -> tuple[Rule, ...]:

@@ -134,10 +134,10 @@ class OpenedShare:
         """Both components, (d,) uint64 each; one held as a seed is expanded at each call."""
         return self.first.vector(), self.second.vector()
 
-    def add_into(self, first: Ring, second: Ring, weight: int = 1) -> None:
-        """first += weight * x_rank and second += weight * x_{rank+1} mod 2^64, in place; both (d,) uint64."""
-        self.first.add_into(first, weight)
-        self.second.add_into(second, weight)
+    def write_to(self, first: Ring, second: Ring) -> None:
+        """Writes x_rank over `first` and x_{rank+1} over `second`, both (d,) uint64 and contiguous."""
+        self.first.write_to(first)
+        self.second.write_to(second)
 
 
 def make_submission(
