@@ -115,9 +115,9 @@ class Task:
         return np.stack([clip_l2(update, self.study.clipping.norm) for update in moved])
 
     def curated(self, number: int) -> tuple[np.ndarray, np.ndarray]:
-        """The direction of use, and the curator's updates, root first, of round `number`."""
+        """The direction of use, and the curator's updates, of round `number`: taught, the two halves', the pushes."""
         own = self.trained(lessons(self.split.reference, None, np.random.default_rng(number)), number)
-        direction = direction_of_use(self.module, self.base, self.split.reference, own[0], list(own[1:]))
+        direction = direction_of_use(self.module, self.base, self.split.reference, own[1:3], list(own[3:]))
         return direction, own
 
     def flipped(self, hospitals: Sequence[int]) -> list[Dataset]:

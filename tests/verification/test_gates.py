@@ -12,7 +12,7 @@ from mithridate.verification.verdict import Rule
 # Long enough for noise to be at right angles to everything.
 LENGTH = 10_000
 CHEAP = ("range", "norm", "similarity", "gradient")
-SETTINGS = DefenceSettings(score_floor=0.03, noise_cosine=0.08, quarantine=0.5, suspension=4.0)
+SETTINGS = DefenceSettings(score_floor=0.03, score_share=0.0, noise_cosine=0.08, quarantine=0.5, suspension=4.0)
 GATES = UpdateGates(SETTINGS, Bounds.of(10.0))
 NONE = np.zeros(10)
 

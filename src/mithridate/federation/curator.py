@@ -87,7 +87,7 @@ class Curator:
         for index, records in enumerate(sets):
             seed = derive_seed(self.seed, "curator", *numbers, index)
             moved.append(train(self.module, base, records, self.settings, seed=seed).vector.astype(np.float64) - base)
-        direction = direction_of_use(self.module, base, self.reference, moved[0], moved[1:])
+        direction = direction_of_use(self.module, base, self.reference, moved[1:3], moved[3:])
         update = clip_l2(moved[0], self.clip_norm)
         context = curated_context(self.ledger.study_id(), state, self.layout.size)
         validators = [public_from_bytes(validator.envelope_key) for validator in self.ledger.validators()]
