@@ -170,9 +170,8 @@ class AttemptRun:
         indices = [site.index for site in sites if site.index not in out]
         present = [index for index in indices if not drops(study, "before", index, state.round, state.attempt)]
         with self._watch.phase("train"):
-            self._prepared.at_each_site(train, present)
+            self._prepared.at_each_site(train, present, beside=lambda: self._curate(state))
             self._collude(state)
-            self._curate(state)
         self._trained = sum(hospital.trained for hospital in self._parties.hospitals)
 
     def _curate(self, state: AttemptState) -> None:
@@ -202,8 +201,13 @@ class AttemptRun:
 
     def _submit(self, state: AttemptState) -> None:
         ready = [hospital for hospital in self._parties.hospitals if hospital.trained]
+        messages: dict[int, bytes] = {}
+
+        def seal(index: int) -> None:
+            messages[index] = self._parties.hospitals[index].seal(state)
+
         with self._watch.phase("share"):
-            messages = {hospital.site.index: hospital.seal(state) for hospital in ready}
+            self._prepared.at_each_site(seal, [hospital.site.index for hospital in ready])
         with self._on_ledger():
             for hospital in ready:
                 try:
@@ -212,7 +216,7 @@ class AttemptRun:
                     self._notes[hospital.name] = str(error)
                     del messages[hospital.site.index]
         with self._watch.phase("share"):
-            for index, message in messages.items():
+            for index, message in sorted(messages.items()):
                 if not drops(self._prepared.study, "after", index, state.round, state.attempt):
                     self._deliver(state, index, message)
 
