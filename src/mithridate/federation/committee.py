@@ -65,7 +65,8 @@ class CommitteeMember:
         projected = project(updates, hashlib.sha256(Domain.PROJECTION.tag + seed).digest())
         inner = reshare(gram(updates), self._zeros, self.peers)
         directed = self._along(updates, direction)
-        inputs: list[ProgramInput] = [Integer(projected), Integer(inner), inner, directed, evidence]
+        factors = gates.factors(len(updates))
+        inputs: list[ProgramInput] = [Integer(projected), Integer(inner), inner, directed, evidence, factors]
         codes, after = self._run(gates, inputs)
         return [_rule(int(code)) for code in open_share(codes, self.peers)], after
 
