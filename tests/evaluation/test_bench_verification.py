@@ -65,7 +65,8 @@ def test_the_linear_steps_send_what_the_protocol_says() -> None:
 
 
 def test_all_three_together_are_as_slow_as_the_slowest_and_send_all_bytes() -> None:
-    assert joined([Cost(1.0, 10, 3), Cost(3.0, 20, 2), Cost(2.0, 30, 5)]) == Cost(3.0, 60, 5)
+    costs = [Cost(1.0, 10, 3, 0.5), Cost(3.0, 20, 2, 1.0), Cost(2.0, 30, 5, 1.5)]
+    assert joined(costs) == Cost(3.0, 60, 5, 3.0)
 
 
 def test_the_overhead_is_the_median_of_pairs_less_the_phases_left_out() -> None:

@@ -138,6 +138,7 @@ def _of_gates(gates: GateCosts, images: int) -> Iterator[Figure]:
     for name, cost in gates.costs.items():
         if name == LOGITS:
             yield _figure(LOGITS, 1e3 * cost.seconds / images, "ms an image", 1e3 * gates.logits_s / images)
+            yield _figure(f"{LOGITS} in processor time", 1e3 * cost.processor / images, "ms an image")
             yield from _traffic(f"{LOGITS}, {images} images", cost)
         else:
             yield _figure(name, 1e3 * cost.seconds, "ms", 1e3 * gates.gates_s if name == GATES else None)

@@ -32,17 +32,22 @@ class Cost:
         seconds: median wall time.
         sent: bytes.
         rounds: of communication.
+        processor: mean seconds of processors.
     """
 
     seconds: float
     sent: int
     rounds: int
+    processor: float = 0.0
 
 
 def joined(costs: Sequence[Cost]) -> Cost:
-    """Of all three: the slowest one's time, all bytes, the most rounds."""
+    """Of all three: the slowest one's time, all bytes, the most rounds, the time of all processors."""
     return Cost(
-        max(cost.seconds for cost in costs), sum(cost.sent for cost in costs), max(cost.rounds for cost in costs)
+        max(cost.seconds for cost in costs),
+        sum(cost.sent for cost in costs),
+        max(cost.rounds for cost in costs),
+        sum(cost.processor for cost in costs),
     )
 
 
@@ -63,7 +68,7 @@ class Seat:
         """Of one call of `step`, which all three make: after a first call, which compiles, the mean of the traffic."""
         step()
         times = []
-        before = self._traffic()
+        before, processor = self._traffic(), time.process_time()
         for _ in range(repeats):
             exchange(b"", self.peers)
             start = time.perf_counter()
@@ -71,7 +76,8 @@ class Seat:
             times.append(time.perf_counter() - start)
         sent = self._traffic() - before
         # The exchange that starts the three together is one round without content.
-        return Cost(median(times), sent.sent // repeats, sent.rounds // repeats - 1)
+        processor = (time.process_time() - processor) / repeats
+        return Cost(median(times), sent.sent // repeats, sent.rounds // repeats - 1, processor)
 
     def _traffic(self) -> Traffic:
         return self.peers.so_far() + spu_traffic()
