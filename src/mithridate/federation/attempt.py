@@ -201,13 +201,8 @@ class AttemptRun:
 
     def _submit(self, state: AttemptState) -> None:
         ready = [hospital for hospital in self._parties.hospitals if hospital.trained]
-        messages: dict[int, bytes] = {}
-
-        def seal(index: int) -> None:
-            messages[index] = self._parties.hospitals[index].seal(state)
-
         with self._watch.phase("share"):
-            self._prepared.at_each_site(seal, [hospital.site.index for hospital in ready])
+            messages = {hospital.site.index: hospital.seal(state) for hospital in ready}
         with self._on_ledger():
             for hospital in ready:
                 try:
@@ -216,7 +211,7 @@ class AttemptRun:
                     self._notes[hospital.name] = str(error)
                     del messages[hospital.site.index]
         with self._watch.phase("share"):
-            for index, message in sorted(messages.items()):
+            for index, message in messages.items():
                 if not drops(self._prepared.study, "after", index, state.round, state.attempt):
                     self._deliver(state, index, message)
 
