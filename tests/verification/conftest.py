@@ -80,7 +80,8 @@ def on_shares(committee: Committee) -> Callable[..., Outcome]:
             rank = peers.rank
             inner = reshare(gram(secret[rank]), zeros, peers)
             directed = reshare(products(secret[rank], towards[rank]).reshape(-1), zeros, peers)
-            inputs = [Integer(project(secret[rank], SEED)), Integer(inner), inner, directed, before[rank]]
+            factors = gates.factors(len(updates))
+            inputs = [Integer(project(secret[rank], SEED)), Integer(inner), inner, directed, before[rank], factors]
             codes, after = session.run(gates, inputs)
             rules = tuple(Rule(int(code)) for code in open_share(codes, peers))
             return rules, open_share(after, peers).view(np.int64) / 2.0**18

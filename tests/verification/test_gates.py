@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from mithridate.crypto.fixed_point import encode
+from mithridate.mpc import programs
 from mithridate.verification.gates import UpdateGates
 from mithridate.verification.registry import Bounds
 from mithridate.verification.settings import DefenceSettings
@@ -168,6 +169,25 @@ def test_verdicts_on_shares_of_lengths_and_signs_at_random(honest_updates, in_pl
     assert rules == expected
     assert len(set(rules)) >= 3
     np.testing.assert_allclose(after, evidence_after, atol=1e-3)
+
+
+def test_records_count_and_hospitals_with_others_share_the_program(honest_updates, on_shares, monkeypatch):
+    compiled, compile_program = [], programs._compile
+
+    def counted(*given):
+        compiled.append(given)
+        return compile_program(*given)
+
+    monkeypatch.setattr(programs, "_compile", counted)
+    updates, direction = honest_updates(7)
+    integers = ring(updates * np.array([1.0] * 6 + [6.0])[:, None])
+    bounds = Bounds.of(17.0)
+    rules = [
+        on_shares(UpdateGates(SETTINGS, bounds, records), integers, direction, np.zeros(7))[0][6]
+        for records in ((20,) * 7, (20,) * 6 + (180,))
+    ]
+    assert rules == [Rule.NORM, Rule.ACCEPTED]
+    assert len(compiled) == 1
 
 
 def test_a_short_update_among_the_longest_and_a_long_one_among_short(honest_updates, in_plaintext, on_shares):

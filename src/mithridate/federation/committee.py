@@ -20,7 +20,7 @@ from mithridate.mpc.session import Integer, ProgramInput, Session
 from mithridate.mpc.shares import ReplicatedShare, RingArray, concatenate
 from mithridate.verification.evidence import Between
 from mithridate.verification.gates import UpdateGates
-from mithridate.verification.inference import FellBehind, Finding, Findings, MarginChanges, Scaled
+from mithridate.verification.inference import Correct, FellBehind, Finding, Findings, MarginChanges, Scaled
 from mithridate.verification.verdict import Rule
 
 Parameters = npt.NDArray[np.float32]
@@ -65,7 +65,8 @@ class CommitteeMember:
         projected = project(updates, hashlib.sha256(Domain.PROJECTION.tag + seed).digest())
         inner = reshare(gram(updates), self._zeros, self.peers)
         directed = self._along(updates, direction)
-        inputs: list[ProgramInput] = [Integer(projected), Integer(inner), inner, directed, evidence]
+        factors = gates.factors(len(updates))
+        inputs: list[ProgramInput] = [Integer(projected), Integer(inner), inner, directed, evidence, factors]
         codes, after = self._run(gates, inputs)
         return [_rule(int(code)) for code in open_share(codes, self.peers)], after
 
@@ -120,10 +121,15 @@ class CommitteeMember:
         """The aggregate itself, (d,) uint64. The caller has made sure that it may be opened."""
         return open_share(total, self.peers)
 
-    def fell_behind(self, check: FellBehind, new: Parameters, stable: Parameters, on: ReferenceShares) -> bool:
-        """The release check of two public models, float32 (d,), on the reference set."""
-        (flag,) = self._run(check, [np.stack([new, stable]), on.inputs, on.onehot])
-        return bool(open_share(flag, self.peers))
+    def correct(self, count: Correct, model: Parameters, on: ReferenceShares) -> ReplicatedShare:
+        """How many reference samples a public model, float32 (d,), predicts right: a share (1,) of an integer."""
+        (number,) = self._run(count, [model[None], on.inputs, on.onehot])
+        return number
+
+    def fell_behind(self, check: FellBehind, new: ReplicatedShare, stable: ReplicatedShare) -> bool:
+        """The release check of what `correct` said of two models."""
+        (flag,) = self._run(check, [Integer(new), Integer(stable)])
+        return bool(open_share(flag, self.peers)[0])
 
     def _run(self, function: Callable[..., Any], inputs: Sequence[ProgramInput]) -> list[ReplicatedShare]:
         # In SPU a validator waits the link's whole time for one that gave up; here it hears of it at once.

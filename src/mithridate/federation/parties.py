@@ -28,7 +28,7 @@ from mithridate.mpc.peers import HungUp, MemoryPeers, memory_peers
 from mithridate.mpc.session import Session
 from mithridate.mpc.shares import VALIDATORS
 from mithridate.study import Study
-from mithridate.verification.inference import FellBehind
+from mithridate.verification.inference import Correct, FellBehind
 from mithridate.verification.registry import Bounds
 
 PEER_TIMEOUT_S = 300.0
@@ -174,7 +174,8 @@ def _rules(prepared: Prepared, folder: RunFolder) -> StudyRules:
     return StudyRules(
         layout=prepared.layout,
         cascade=Cascade(study.defence, Bounds.of(study.clipping.norm), model),
-        release=FellBehind(model, study.release.tolerance),
+        correct=Correct(model),
+        release=FellBehind(study.release.tolerance, len(reference)),
         aggregator=study.aggregation.name,
         min_accepted=study.aggregation.min_accepted,
         reference=ReferenceShape(len(reference), reference.shape, len(reference.classes)),

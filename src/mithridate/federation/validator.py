@@ -24,7 +24,7 @@ from mithridate.ledger.store import ModelStore
 from mithridate.models.files import from_safetensors, to_safetensors
 from mithridate.models.layout import Layout
 from mithridate.mpc.shares import ReplicatedShare, concatenate
-from mithridate.verification.inference import FellBehind
+from mithridate.verification.inference import Correct, FellBehind
 from mithridate.verification.pipeline import curator_records
 from mithridate.verification.verdict import Rule
 
@@ -36,7 +36,8 @@ class StudyRules:
     Args:
         layout: of the model.
         cascade: how updates are verified.
-        release: the check of a new model.
+        correct: what the check before a release counts.
+        release: the check.
         aggregator: its name.
         min_accepted: fewest members of an aggregate that may be opened.
         reference: shape of the reference set.
@@ -45,6 +46,7 @@ class StudyRules:
 
     layout: Layout
     cascade: Cascade
+    correct: Correct
     release: FellBehind
     aggregator: str
     min_accepted: int
@@ -89,6 +91,7 @@ class Validator:
         self._updates: OpenedUpdates | None = None
         self._curated: CuratedShares | None = None
         self._state: AttemptState | None = None
+        self._counts: dict[bytes, ReplicatedShare] = {}
 
     def join(self, member: CommitteeMember) -> None:
         """Takes its end of a fresh joint computation, before the first round and after one that failed."""
@@ -182,10 +185,16 @@ class Validator:
 
     def check_release(self) -> bool:
         """True if the ledger's current model did not fall behind the stable one, on the reference set, in shares."""
-        if self._reference is None:
-            raise RoundVoid(f"{self.name} has no reference set to check the new model on")
-        new, stable = self._model(self._ledger.current_model()), self._model(self._ledger.stable_model())
-        return not self._joined.fell_behind(self._rules.release, new, stable, self._reference)
+        new, stable = self._ledger.current_model(), self._ledger.stable_model()
+        # The stable model was a new one before and was counted then. All three must count the same ones now.
+        known = {model: self._counts[model] for model in {new, stable} & self._counts.keys()}
+        if not agree_on_one(b"".join(sorted(known)), self._joined.peers):
+            known = {}
+        for model in (new, stable):
+            if model not in known:
+                known[model] = self._count(model)
+        self._counts = known
+        return not self._joined.fell_behind(self._rules.release, self._counts[new], self._counts[stable])
 
     def vote_release(self, state: AttemptState, passed: bool) -> None:
         """Votes to release the new model, or to roll back to the stable one."""
@@ -234,6 +243,11 @@ class Validator:
                 "an aggregate of so few would show single updates"
             )
         return members
+
+    def _count(self, model: bytes) -> ReplicatedShare:
+        if self._reference is None:
+            raise RoundVoid(f"{self.name} has no reference set to check the new model on")
+        return self._joined.correct(self._rules.correct, self._model(model), self._reference)
 
     def _model(self, digest: bytes) -> Parameters:
         return from_safetensors(self._store.get(digest.hex()), self._rules.layout)

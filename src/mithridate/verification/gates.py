@@ -9,7 +9,7 @@ import jax
 import numpy as np
 import numpy.typing as npt
 
-from mithridate.verification.bounded import beyond_bound, beyond_range
+from mithridate.verification.bounded import beyond_bound, beyond_range, length_factors
 from mithridate.verification.evidence import gathered
 from mithridate.verification.registry import Array, Bounds, Statistics, update_detectors
 from mithridate.verification.settings import GRADIENT, INFERENCE, DefenceSettings
@@ -36,20 +36,24 @@ class UpdateGates:
     Args:
         settings: the study's defence.
         bounds: of honest updates.
-        records: of the n hospitals, public.
+        records: of the n hospitals, public; not part of the program, which other hospitals need not compile anew.
     """
 
     settings: DefenceSettings
     bounds: Bounds
-    records: tuple[int, ...] = field(default=())
+    records: tuple[int, ...] = field(default=(), compare=False)
 
     @property
     def names(self) -> tuple[str, ...]:
         """The detectors that run, in the order in which a rejection is attributed."""
         return tuple(name for name in self.settings.active if name != INFERENCE)
 
+    def factors(self, n: int) -> npt.NDArray[np.float64]:
+        """The program's public input (2, n, n) for n hospitals, those of `records` or of one size."""
+        return length_factors(self.records or (1,) * n, self.settings.norm_multiple)
+
     def __call__(
-        self, projected: Array, gram: Array, products: Array, directed: Array, evidence: Array
+        self, projected: Array, gram: Array, products: Array, directed: Array, evidence: Array, factors: Array
     ) -> tuple[Array, Array]:
         """Codes int64 (n,) and evidence (n,).
 
@@ -59,8 +63,9 @@ class UpdateGates:
             products: the same as real numbers, times 2^18.
             directed: real (n,), inner products with the direction of use, times 2^18.
             evidence: real (n,), before the round.
+            factors: real (2, n, n), public, from `factors`.
         """
-        statistics = self._statistics(projected, gram, products, directed, evidence)
+        statistics = self._statistics(projected, gram, products, directed, evidence, factors)
         flags = {name: update_detectors.get(name).flags(statistics, self.settings) for name in self.names}
         codes = gram.diagonal() * 0
         for name in reversed(self.names):
@@ -71,7 +76,7 @@ class UpdateGates:
         return codes, statistics.evidence
 
     def _statistics(
-        self, projected: Array, gram: Array, products: Array, directed: Array, evidence: Array
+        self, projected: Array, gram: Array, products: Array, directed: Array, evidence: Array, factors: Array
     ) -> Statistics:
         n = gram.shape[0]
         sound = ~(beyond_range(projected, self.bounds) | beyond_bound(gram, self.bounds))
@@ -83,16 +88,14 @@ class UpdateGates:
         cosines = shrunk * inverse[:, None] * inverse[None, :]
         cosines = cosines * (1 - np.eye(n)) - np.eye(n)
         scores = _shrunk(directed * (_ROOT / FIXED), long) * inverse
-        before = Statistics(
-            projected, gram, squared, cosines, scores, evidence, sound, self.records or (1,) * n, self.bounds
-        )
+        before = Statistics(projected, gram, squared, cosines, scores, evidence, sound, factors, self.bounds)
         proofs = ~sound
         for name in self.names:
             detector = update_detectors.get(name)
             if detector.proves:
                 proofs = proofs | detector.flags(before, self.settings)
         after = gathered(evidence, scores, proofs, self.settings) if GRADIENT in self.names else evidence
-        return Statistics(projected, gram, squared, cosines, scores, after, sound, before.records, self.bounds)
+        return Statistics(projected, gram, squared, cosines, scores, after, sound, factors, self.bounds)
 
 
 def rules_in_plaintext(
@@ -116,7 +119,7 @@ def rules_in_plaintext(
     towards = np.zeros(d) if direction is None else direction
     before = np.zeros(n) if evidence is None else evidence
     directed = updates.astype(np.float64) @ towards
-    codes, after = gates(updates @ rows.T, gram, gram / FIXED, directed, before)
+    codes, after = gates(updates @ rows.T, gram, gram / FIXED, directed, before, gates.factors(n))
     return tuple(Rule(int(code)) for code in codes), np.asarray(after)
 
 

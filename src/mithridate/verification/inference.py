@@ -152,19 +152,33 @@ class Scaled:
 
 
 @dataclass(frozen=True)
+class Correct:
+    """How many samples each of k models predicts right.
+
+    Args:
+        model: the lowered module.
+    """
+
+    model: Lowered
+
+    def __call__(self, models: jax.Array, x: jax.Array, onehot: jax.Array) -> jax.Array:
+        """int (k,); models (k, d) public, x (m, *shape) and onehot (m, C) secret."""
+        return (margins(logits(self.model, models, x), onehot) > 0).sum(axis=1)
+
+
+@dataclass(frozen=True)
 class FellBehind:
     """The release check: is a model's accuracy on the reference set below another's by more than a tolerance?
 
     Args:
-        model: the lowered module.
         tolerance: share of the samples, 0 to 1.
+        samples: m.
     """
 
-    model: Lowered
     tolerance: float
+    samples: int
 
-    def __call__(self, models: jax.Array, x: jax.Array, onehot: jax.Array) -> jax.Array:
-        """bool (); models (2, d) public, the new one first, x (m, *shape) and onehot (m, C) secret."""
-        correct = (margins(logits(self.model, models, x), onehot) > 0).sum(axis=1)
+    def __call__(self, new: jax.Array, stable: jax.Array) -> jax.Array:
+        """bool (1,) of how many samples each predicts right, int (1,)."""
         # A share such as 0.29 of 100 is 28.999... in floating point.
-        return correct[1] - correct[0] > int(self.tolerance * x.shape[0] + 1e-9)
+        return stable - new > int(self.tolerance * self.samples + 1e-9)
