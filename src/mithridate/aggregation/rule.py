@@ -46,6 +46,10 @@ MAJORITY = Condition(2, 1)
 """The honest are the majority."""
 
 
+LONGEST = 2.0**13
+"""The squared norms of vectors as long as this, or longer, wrap around the ring: rules on shares refuse them."""
+
+
 class Rule(ABC):
     """A rule for up to f = `malicious` of n updates, with its condition.
 
@@ -80,13 +84,21 @@ class Rule(ABC):
             InputError: the condition on n and f does not hold, or the round is not as `Gathered` says.
         """
         _check_shapes(self.name, gathered)
-        count, least = len(gathered.updates), self.condition.least(self.malicious)
-        if count < least:
+        self.check(len(gathered.updates))
+        return self.combine(gathered, memory)
+
+    def check(self, updates: int) -> None:
+        """Whether the condition holds for n = `updates`.
+
+        Raises:
+            InputError: it does not.
+        """
+        least = self.condition.least(self.malicious)
+        if updates < least:
             raise InputError(
                 f"{self.name} for f = {self.malicious} malicious hospitals needs {self.condition}, {least} updates, "
-                f"and there are n = {count}: gather more, lower f, or choose another rule"
+                f"and there are n = {updates}: gather more, lower f, or choose another rule"
             )
-        return self.combine(gathered, memory)
 
     @abstractmethod
     def combine(self, gathered: Gathered, memory: Any) -> tuple[Aggregate, Any]:

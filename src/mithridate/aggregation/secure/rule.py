@@ -125,12 +125,8 @@ def _check(rule: Rule, gathered: SharedRound) -> None:
     updates, root = gathered.updates, gathered.root
     if len(updates.shape) != 2 or not updates.size:
         raise InputError(f"{rule.name}: the updates have the shape {updates.shape}; it should be (n, d)")
-    count, least = len(updates), rule.condition.least(rule.malicious)
-    if count < least:
-        raise InputError(
-            f"{rule.name} for f = {rule.malicious} malicious hospitals needs {rule.condition}, {least} updates, "
-            f"and there are n = {count}: gather more, lower f, or choose another rule"
-        )
+    count = len(updates)
+    rule.check(count)
     if len(gathered.weights) != count or any(weight <= 0 for weight in gathered.weights):
         raise InputError(f"{rule.name}: the weights should be {count} positive integers, one for each update")
     if root is not None and root.shape != updates.shape[1:]:
