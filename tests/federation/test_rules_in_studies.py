@@ -9,11 +9,13 @@ from mithridate.aggregation import robust_rules
 from mithridate.aggregation.robust import Gathered
 from mithridate.crypto.fixed_point import decode, encode
 from mithridate.evaluation.records import read_records
+from mithridate.federation import committee
 from mithridate.federation.collusion import agreed
 from mithridate.federation.local import run_study
 from mithridate.federation.robust import draws_of
 from mithridate.ledger.store import ModelStore
 from mithridate.models.files import from_safetensors
+from mithridate.mpc.linear import open_share
 from mithridate.verification.pipeline import curator_records
 
 CLOSE = 2.0**-13
@@ -204,3 +206,35 @@ def test_a_plain_study_with_a_memory_goes_on_from_it_when_it_is_resumed(study_of
     run_study(study, tmp_path / "cut", resume=True)
     hashes = [[record.model_hash for record in read_records(run)] for run in (whole.run, tmp_path / "cut")]
     assert hashes[0] == hashes[1]
+
+
+def test_reputation_weighs_a_hospital_by_the_verdicts_on_the_ledger(federation_of: Any) -> None:
+    attack = {"name": "scaling", "hospitals": [2], "gamma": 1000.0, "until_round": 1}
+    tables: dict[str, Any] = {"attacks": [attack], "defence": {"detectors": ["range", "norm"]}}
+    federation = federation_of(**tables, aggregation={"name": "reputation"}, release={"tolerance": 1.0})
+    first, second = (Round(federation, federation.play()) for _ in range(2))
+    assert (first.accepted, second.accepted) == ([0, 1, 3, 4, 5], [0, 1, 2, 3, 4, 5])
+    assert np.abs(first.step - fedavg(first.gathered())).max() < CLOSE
+    gathered = second.gathered()
+    weights = gathered.weights.copy()
+    # One rejection, (0 + 1) / (0 + 1 + 2), against one acceptance, (1 + 1) / (1 + 0 + 2).
+    weights[2] = round(weights[2] / 2)
+    assert np.abs(second.step - weights @ gathered.updates / weights.sum()).max() < CLOSE
+    assert np.abs(second.step - fedavg(gathered)).max() > 4 * CLOSE
+
+
+@pytest.mark.parametrize("name", ["krum", "foolsgold"])
+def test_a_round_opens_the_verdicts_the_aggregate_and_the_release_bit_and_nothing_else(
+    federation_of: Any, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    federation, opened = federation_of(**UNVERIFIED, aggregation={"name": name}), []
+
+    def recording(share: Any, peers: Any) -> Any:
+        opened.append((peers.rank, share.shape))
+        return open_share(share, peers)
+
+    monkeypatch.setattr(committee, "open_share", recording)
+    federation.play()
+    size = federation.prepared.layout.size
+    for rank in range(3):
+        assert [shape for opener, shape in opened if opener == rank] == [(7,), (size,), ()]
