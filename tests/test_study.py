@@ -136,10 +136,9 @@ def test_a_rule_whose_condition_cannot_hold_is_refused_before_the_first_round(ch
 
 
 def test_too_few_hospitals_for_a_rule_at_all() -> None:
+    tables = {"hospitals": {"count": 2}, "aggregation": {"name": "krum", "min_accepted": 2}}
     with pytest.raises(ValidationError, match="another rule: krum needs"):
-        Study.model_validate(
-            {"name": "x", "hospitals": {"count": 3}, "aggregation": {"name": "krum", "min_accepted": 2}}
-        )
+        Study.model_validate({"name": "x", **tables})
 
 
 @pytest.mark.parametrize("changes", [["malicious=3", "name=krum"], ["name=bulyan"], ["name=fltrust", "malicious=9"]])

@@ -8,12 +8,13 @@ from mithridate.errors import InputError
 from mithridate.section import Problem, Section, one_of, refuse
 
 WEIGHTED_MEAN, REPUTATION = "weighted_mean", "reputation"
+FEDAVG = "fedavg"
+"""The robust rules' baseline, which in a study is `WEIGHTED_MEAN`."""
 
 
 def names() -> list[str]:
-    """What `aggregation.name` may be: the linear aggregators, then the robust rules. FedAvg is `weighted_mean`."""
-    rules = [name for name in robust_rules if isinstance(robust_rules.get(name)(malicious=0), Rule)]
-    return [*reversed(list(aggregators)), *rules]
+    """What `aggregation.name` may be: the linear aggregators, then the robust rules."""
+    return [*reversed(list(aggregators)), *(name for name in robust_rules if name != FEDAVG)]
 
 
 class AggregationSettings(Section):
