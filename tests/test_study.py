@@ -123,8 +123,14 @@ def test_more_malicious_hospitals_than_hospitals() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        (["aggregation.name=krum", "aggregation.malicious=4"], "aggregation.malicious = 4.*at most 3.*n >= 2f [+] 3"),
-        (["aggregation.name=bulyan", "aggregation.malicious=2"], "aggregation.malicious = 2.*at most 1.*n >= 4f [+] 3"),
+        (
+            ["aggregation.name=krum", "aggregation.malicious=4"],
+            "aggregation.malicious = 4.*2f [+] 3, 11 updates",
+        ),
+        (
+            ["aggregation.name=bulyan", "aggregation.malicious=2"],
+            "aggregation.malicious = 2.*4f [+] 3, 11 updates",
+        ),
         (["aggregation.name=reputation", "defence.name=none"], "aggregation.name = 'reputation'.*nothing is verified"),
         (["aggregation.name=reputation", "runtime.secure=false"], "aggregation.name = 'reputation'.*nothing is verif"),
         (["aggregation.name=foolsgold", "training.rounds=820"], "clipping.norm = 10.0.*below 8192.*wrap around"),
@@ -136,9 +142,12 @@ def test_a_rule_whose_condition_cannot_hold_is_refused_before_the_first_round(ch
 
 
 def test_too_few_hospitals_for_a_rule_at_all() -> None:
-    tables = {"hospitals": {"count": 2}, "aggregation": {"name": "krum", "min_accepted": 2}}
-    with pytest.raises(ValidationError, match="another rule: krum needs"):
+    tables = {"hospitals": {"count": 6}, "aggregation": {"name": "bulyan"}}
+    with pytest.raises(ValidationError, match="bulyan withstands no malicious hospital among n = 6"):
         Study.model_validate({"name": "x", **tables})
+    # With f = 0 it is a mean, which nobody should get without asking for it.
+    tables["aggregation"]["malicious"] = 0
+    assert Study.model_validate({"name": "x", **tables}).aggregation.rule(6).malicious == 0
 
 
 @pytest.mark.parametrize("changes", [["malicious=3", "name=krum"], ["name=bulyan"], ["name=fltrust", "malicious=9"]])

@@ -14,7 +14,7 @@ from mithridate.aggregation.rule import LONGEST, Remembers
 from mithridate.aggregation.settings import REPUTATION, AggregationSettings
 from mithridate.attacks import Attack, parse_attack
 from mithridate.data.settings import DataSettings
-from mithridate.errors import StudyError
+from mithridate.errors import InputError, StudyError
 from mithridate.models.settings import ModelSettings
 from mithridate.section import Problem, Section, refuse
 from mithridate.study_errors import describe, study_error
@@ -125,15 +125,13 @@ class Study(Section):
         return problems
 
     def _rule_problems(self, count: int) -> list[Problem]:
-        settings, problems = self.aggregation, []
-        rule, most = settings.any_rule, settings.any_rule.condition.most(count)
-        if rule.malicious > most:
-            needs = f"{rule.name} needs {rule.condition}, and hospitals.count = {count} allows"
-            if most < 0:
-                problems.append(Problem(("aggregation", "name"), rule.name, f"should be another rule: {needs} no f"))
-            else:
-                should = f"should be at most {most}: {needs} no more"
-                problems.append(Problem(("aggregation", "malicious"), rule.malicious, should))
+        settings, rule, problems = self.aggregation, self.aggregation.any_rule, []
+        try:
+            settings.rule(count)
+        except InputError as error:
+            key = "name" if settings.malicious is None else "malicious"
+            should = f"should hold for hospitals.count = {count}: {error}"
+            problems.append(Problem(("aggregation", key), getattr(settings, key), should))
         summed = self.clipping.norm * self.training.rounds
         if self.runtime.secure and rule.remembers is Remembers.HOSPITALS and summed >= LONGEST:
             should = (

@@ -1,5 +1,6 @@
 """Robust rules in whole studies: applied to the accepted hospitals' shares, and as in the clear."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -61,10 +62,14 @@ def fedavg(gathered: Gathered) -> np.ndarray:
     return gathered.weights @ gathered.updates / gathered.weights.sum()
 
 
-@pytest.mark.parametrize("name", FAMILIES)
-def test_a_study_s_step_is_the_rule_s_and_not_the_mean(federation_of: Any, name: str) -> None:
-    federation = federation_of(**UNVERIFIED, aggregation={"name": name, "malicious": 2})
-    played = Round(federation, federation.play())
+@pytest.fixture(scope="module", params=FAMILIES)
+def family(request: pytest.FixtureRequest, federation_of: Any) -> tuple[str, Round]:
+    federation = federation_of(**UNVERIFIED, aggregation={"name": request.param, "malicious": 2})
+    return request.param, Round(federation, federation.play())
+
+
+def test_a_study_s_step_is_the_rule_s_and_not_the_mean(family: tuple[str, Round]) -> None:
+    name, played = family
     assert played.record.attested == 3
     assert played.accepted == list(range(7))
     expected = robust_rules.get(name)(malicious=2).aggregate(played.gathered())[0].step
@@ -172,20 +177,17 @@ def test_without_a_number_of_malicious_the_rule_takes_what_the_survivors_allow(f
     assert np.abs(played.step - expected).max() < CLOSE
 
 
-@pytest.mark.parametrize("name", FAMILIES)
-def test_a_plain_study_applies_the_rule_in_the_clear(
-    federation_of: Any, study_of: Any, tmp_path: Any, name: str
-) -> None:
+def test_a_plain_study_applies_the_rule_in_the_clear(family: tuple[str, Round], study_of: Any, tmp_path: Path) -> None:
+    name, played = family
     tables = {**UNVERIFIED, "training": {"rounds": 1}, "aggregation": {"name": name, "malicious": 2}}
     plain = run_study(study_of(**tables, runtime={"secure": False}), tmp_path / "plain")
-    secure = Round(federation := federation_of(**tables), federation.play())
     record = read_records(plain.run)[-1]
-    model = from_safetensors(ModelStore(plain.run / "models").get(record.model_hash), federation.prepared.layout)
-    assert np.abs(model.astype(np.float64) - secure.model).max() < CLOSE
+    model = from_safetensors(ModelStore(plain.run / "models").get(record.model_hash), played.prepared.layout)
+    assert np.abs(model.astype(np.float64) - played.model).max() < CLOSE
 
 
 def test_a_plain_study_leaves_out_what_exceeds_the_bound_and_voids_a_round_of_too_few(
-    study_of: Any, tmp_path: Any
+    study_of: Any, tmp_path: Path
 ) -> None:
     attack = [{"name": "scaling", "hospitals": [2], "gamma": 1000.0}]
     tables: dict[str, Any] = {"hospitals": {"count": 7}, "attacks": attack, "runtime": {"secure": False}}
@@ -197,7 +199,7 @@ def test_a_plain_study_leaves_out_what_exceeds_the_bound_and_voids_a_round_of_to
     assert "krum for f = 2" in str(record.reason)
 
 
-def test_a_plain_study_with_a_memory_goes_on_from_it_when_it_is_resumed(study_of: Any, tmp_path: Any) -> None:
+def test_a_plain_study_with_a_memory_goes_on_from_it_when_it_is_resumed(study_of: Any, tmp_path: Path) -> None:
     study = study_of(**UNVERIFIED, aggregation={"name": "centred_clipping"}, runtime={"secure": False})
     whole = run_study(study, tmp_path / "whole")
     run_study(study, tmp_path / "cut")

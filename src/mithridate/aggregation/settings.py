@@ -23,7 +23,7 @@ class AggregationSettings(Section):
     name: str = WEIGHTED_MEAN
     """The aggregator: weighted_mean, reputation, or a robust rule."""
     malicious: int | None = Field(default=None, ge=0, le=1000)
-    """f of a robust rule; left out, the most it allows for the updates of a round, up to 40 %."""
+    """f of a robust rule; left out, the most it allows for the updates of a round, up to 40 %, and at least 1."""
     min_accepted: int = Field(default=3, ge=2, le=1000)
     """Fewest accepted hospitals for which the aggregate is opened; a sum of fewer would show single updates."""
     quorum: float = Field(default=0.5, gt=0, le=1)
@@ -63,9 +63,18 @@ class AggregationSettings(Section):
         Raises:
             InputError: its condition on n and f does not hold, or it is none.
         """
-        rule = self._made(most_malicious(self.name, updates) if self.malicious is None else self.malicious)
-        rule.check(updates)
-        return rule
+        if self.malicious is not None:
+            rule = self._made(self.malicious)
+            rule.check(updates)
+            return rule
+        most = most_malicious(self.name, updates)
+        if not most:
+            # With f = 0 most rules are nothing but a mean: that is for the user to say.
+            raise InputError(
+                f"{self.name} withstands no malicious hospital among n = {updates}, at f up to 40 % and "
+                f"{self.any_rule.condition}: have more hospitals, choose another rule, or set malicious = 0"
+            )
+        return self._made(most)
 
     def _made(self, malicious: int) -> Rule:
         rule = robust_rules.get(self.name)(malicious=malicious)
