@@ -68,7 +68,10 @@ def test_halves_share_no_record_and_hold_every_class_alike(counts, seed):
     assert all(abs(one - other) <= 1 for one, other in by_class)
 
 
-@pytest.mark.parametrize(("kind", "copies", "parts"), [("table", None, 1 + COPIES["table"]), ("image", None, 1 + COPIES["image"]), ("table", 0, 1)])
+@pytest.mark.parametrize(
+    ("kind", "copies", "parts"),
+    [("table", None, 1 + COPIES["table"]), ("image", None, 1 + COPIES["image"]), ("table", 0, 1)],
+)
 def test_lessons_are_the_set_with_its_probes_its_halves_and_a_push_for_each_class(kind, copies, parts):
     reference = records((12, 6), kind)
     taught, first, second, *pushed = lessons(reference, copies, np.random.default_rng(0))

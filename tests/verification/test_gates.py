@@ -1,11 +1,14 @@
 """The gates as a whole: poisoned updates of many kinds, in the clear and on shares."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from mithridate.crypto.fixed_point import encode
 from mithridate.mpc import programs
-from mithridate.verification.gates import UpdateGates
+from mithridate.mpc.projection import ternary_rows
+from mithridate.verification.gates import UpdateGates, rules_in_plaintext
 from mithridate.verification.registry import Bounds
 from mithridate.verification.settings import DefenceSettings
 from mithridate.verification.verdict import Rule
@@ -231,3 +234,16 @@ def test_without_a_detector_its_rule_does_not_fire(kind, detector, honest_update
 def test_encrypted_inference_is_no_gate():
     assert UpdateGates(DefenceSettings(detectors=("range", "inference")), Bounds.of(1.0)).names == ("range",)
     assert UpdateGates(DefenceSettings(name="none"), Bounds.of(1.0)).names == ()
+
+
+@pytest.mark.parametrize(
+    ("updates", "rules"),
+    [(np.full((3, 4), 4.9), [0, 0, 0]), (np.diag([10.1, 9.9, 1e5, 0.0]), [Rule.NORM, 0, Rule.RANGE, 0])],
+)
+def test_bounded_gates_hold_updates_to_the_bound_without_any_detector(updates, rules):
+    settings = DefenceSettings(name="none")
+    rows = np.concatenate(list(ternary_rows(bytes(32), 4)), axis=1).astype(np.int64)
+    gates = UpdateGates(settings, Bounds.of(10.0), bounded=True)
+    found, _ = rules_in_plaintext(gates, ring(updates), rows)
+    assert list(found) == rules
+    assert set(rules_in_plaintext(replace(gates, bounded=False), ring(updates), rows)[0]) == {Rule.ACCEPTED}

@@ -175,7 +175,7 @@ class AttemptRun:
         self._trained = sum(hospital.trained for hospital in self._parties.hospitals)
 
     def _curate(self, state: AttemptState) -> None:
-        if not self._prepared.study.defence.curated:
+        if not self._prepared.study.curated:
             return
         try:
             self._parties.coordinator.accept_curated(state, self._parties.curator.curate(state))

@@ -76,6 +76,11 @@ class Prepared:
         )
         return cls(study, split, module, layout_of(module), to_vector(module), sites)
 
+    @property
+    def bounds(self) -> Bounds:
+        """Of honest updates."""
+        return Bounds.of(self.study.clipping.norm)
+
     def measure(self, vector: npt.NDArray[np.float32]) -> dict[str, Any]:
         """Accuracy, loss and worst-class recall of a model on the test set, as a record names them."""
         metrics = evaluate(self.module, vector, self.split.test)

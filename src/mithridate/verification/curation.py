@@ -6,7 +6,7 @@ margin, which does not vanish once the reference set is fitted. Both count every
 moves all records towards one class: an honest hospital with patients of one class moves that way, too.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +16,10 @@ from torch import nn
 
 from mithridate.data.dataset import Dataset
 from mithridate.models.parameters import load_vector
+from mithridate.seeds import derive_seed
 from mithridate.training.deterministic import one_thread
+from mithridate.training.local import train
+from mithridate.training.settings import TrainingSettings
 from mithridate.verification.probes import probes
 
 Vector = npt.NDArray[np.float64]
@@ -51,6 +54,34 @@ def lessons(reference: Dataset, copies: int | None, rng: np.random.Generator) ->
         *halves(reference, rng),
         *pushes(reference, rng),
     ]
+
+
+def curator_moves(
+    module: nn.Module,
+    base: npt.NDArray[np.float32],
+    reference: Dataset,
+    settings: TrainingSettings,
+    copies: int | None,
+    numbers: tuple[int, int, int],
+) -> Iterator[Vector]:
+    """The updates float64 (d,), not clipped, that training on each of the `lessons` gives, one after the other.
+
+    Args:
+        module: the architecture; its parameters are overwritten.
+        base: the round's model, float32 (d,).
+        reference: the reference set.
+        settings: how hospitals train.
+        copies: probes for each record; None takes `COPIES`.
+        numbers: the study's seed, the round and its generation.
+
+    Raises:
+        ModelError: training fails.
+    """
+    seed, *when = numbers
+    sets = lessons(reference, copies, np.random.default_rng(derive_seed(seed, "curator", *when)))
+    for index, records in enumerate(sets):
+        own = derive_seed(seed, "curator", *when, index)
+        yield train(module, base, records, settings, seed=own).vector.astype(np.float64) - base
 
 
 def balanced(reference: Dataset, rng: np.random.Generator) -> Dataset:

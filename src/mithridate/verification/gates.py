@@ -37,11 +37,13 @@ class UpdateGates:
         settings: the study's defence.
         bounds: of honest updates.
         records: of the n hospitals, public; not part of the program, which other hospitals need not compile anew.
+        bounded: reject updates beyond range and bound whatever detectors run.
     """
 
     settings: DefenceSettings
     bounds: Bounds
     records: tuple[int, ...] = field(default=(), compare=False)
+    bounded: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -67,13 +69,23 @@ class UpdateGates:
         """
         statistics = self._statistics(projected, gram, products, directed, evidence, factors)
         flags = {name: update_detectors.get(name).flags(statistics, self.settings) for name in self.names}
-        codes = gram.diagonal() * 0
+        codes = self._unbounded(projected, gram)
         for name in reversed(self.names):
             codes = flags[name] * int(update_detectors.get(name).rule) + ~flags[name] * codes
         if GRADIENT in self.names:
             complete = statistics.evidence >= self.settings.suspension
             codes = complete * int(Rule.SUSPENDED) + ~complete * codes
         return codes, statistics.evidence
+
+    def _unbounded(self, projected: Array, gram: Array) -> Array:
+        codes = gram.diagonal() * 0
+        if self.bounded:
+            for rule, flags in (
+                (Rule.NORM, beyond_bound(gram, self.bounds)),
+                (Rule.RANGE, beyond_range(projected, self.bounds)),
+            ):
+                codes = flags * int(rule) + ~flags * codes
+        return codes
 
     def _statistics(
         self, projected: Array, gram: Array, products: Array, directed: Array, evidence: Array, factors: Array
