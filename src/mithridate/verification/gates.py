@@ -60,7 +60,7 @@ class UpdateGates:
             directed: real (n,), inner products with the direction of use, times 2^18.
             evidence: real (n,), before the round.
         """
-        statistics = self._statistics(projected, gram, products, directed, evidence)
+        statistics = self.statistics(projected, gram, products, directed, evidence)
         flags = {name: update_detectors.get(name).flags(statistics, self.settings) for name in self.names}
         codes = gram.diagonal() * 0
         for name in reversed(self.names):
@@ -70,9 +70,10 @@ class UpdateGates:
             codes = complete * int(Rule.SUSPENDED) + ~complete * codes
         return codes, statistics.evidence
 
-    def _statistics(
+    def statistics(
         self, projected: Array, gram: Array, products: Array, directed: Array, evidence: Array
     ) -> Statistics:
+        """What the detectors see, with the evidence after the round; arguments as `__call__`."""
         n = gram.shape[0]
         sound = ~(beyond_range(projected, self.bounds) | beyond_bound(gram, self.bounds))
         scaled = products * (_SQUARED / FIXED)
@@ -111,13 +112,22 @@ def rules_in_plaintext(
         direction: float64 (d,), the direction of use; none takes zeros.
         evidence: float64 (n,), before; none takes zeros.
     """
+    codes, after = gates(*inputs_in_plaintext(updates, rows, direction, evidence))
+    return tuple(Rule(int(code)) for code in codes), np.asarray(after)
+
+
+def inputs_in_plaintext(
+    updates: npt.NDArray[np.int64],
+    rows: npt.NDArray[np.int64],
+    direction: npt.NDArray[np.float64] | None = None,
+    evidence: npt.NDArray[np.float64] | None = None,
+) -> tuple[Array, Array, Array, Array, Array]:
+    """What `UpdateGates` takes, of updates in the clear; arguments as `rules_in_plaintext`."""
     n, d = updates.shape
     gram = updates @ updates.T
     towards = np.zeros(d) if direction is None else direction
     before = np.zeros(n) if evidence is None else evidence
-    directed = updates.astype(np.float64) @ towards
-    codes, after = gates(updates @ rows.T, gram, gram / FIXED, directed, before)
-    return tuple(Rule(int(code)) for code in codes), np.asarray(after)
+    return updates @ rows.T, gram, gram / FIXED, updates.astype(np.float64) @ towards, before
 
 
 def _shrunk(values: Array, long: Array) -> Array:
