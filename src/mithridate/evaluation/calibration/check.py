@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mithridate.attacks import Conspiracy
-from mithridate.evaluation.calibration.rates import exact
+from mithridate.evaluation.calibration.rates import Trials, exact
 from mithridate.evaluation.calibration.studies import study_of
 from mithridate.evaluation.detection.cells import Cell, malicious
 from mithridate.evaluation.detection.defences import PipelineDefence
@@ -52,13 +52,17 @@ def outcomes(cells: Sequence[Cell], settings: DefenceSettings) -> list[Outcome]:
 
 
 def honest_suspended(found: Iterable[Outcome]) -> Estimate:
-    """The share of honest hospitals, each of a study a trial."""
-    counts = [(len(each.suspended - set(malicious(each.cell))), _honest(each.cell)) for each in found]
-    return exact(sum(hits for hits, _ in counts), sum(count for _, count in counts))
+    """The share of honest hospitals, each one trial however many attacks it met."""
+    rows = [(each, index) for each in found for index in _honest(each.cell)]
+    keys = [(each.cell.dataset, each.cell.partition, each.cell.hospitals, each.cell.seed, i) for each, i in rows]
+    numbers = {key: place for place, key in enumerate(dict.fromkeys(keys))}
+    person = np.array([numbers[key] for key in keys])
+    out = np.array([index in each.suspended for each, index in rows])
+    return Trials.of(person, np.ones(len(person), dtype=bool)).share(out)
 
 
 def attackers_suspended(found: Iterable[Outcome], harms: Set[StudyKey]) -> Estimate:
-    """The share of attackers in studies that are harmful, by their key."""
+    """The share of attackers in studies that are harmful, by their key; each of a study is a trial."""
     some = [each for each in found if each.cell.study in harms]
     members = [set(malicious(each.cell)) for each in some]
     hits = sum(len(each.suspended & own) for each, own in zip(some, members, strict=True))
@@ -71,5 +75,5 @@ def accuracy(found: Sequence[Outcome]) -> float:
     return float(np.mean([np.mean([each.accuracy for each in found if each.cell.dataset == name]) for name in names]))
 
 
-def _honest(cell: Cell) -> int:
-    return cell.hospitals - len(malicious(cell))
+def _honest(cell: Cell) -> list[int]:
+    return sorted(set(range(cell.hospitals)) - set(malicious(cell)))

@@ -14,13 +14,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from mithridate.errors import BenchmarkError
-from mithridate.evaluation.calibration import choice
+from mithridate.evaluation.calibration import choice, recording
 from mithridate.evaluation.calibration.check import Outcome, accuracy, outcomes
 from mithridate.evaluation.calibration.choice import Caught, Point
 from mithridate.evaluation.calibration.rates import People, harms_of
 from mithridate.evaluation.calibration.recording import Recording, joined, record
-from mithridate.evaluation.calibration.studies import Plan
-from mithridate.evaluation.calibration.thresholds import CURATOR_WEIGHTS
+from mithridate.evaluation.calibration.studies import Plan, study_of
+from mithridate.evaluation.calibration.thresholds import CURATOR_WEIGHTS, GATES, MARGIN_CAPS, STANDARD_ERRORS
 from mithridate.evaluation.detection.cells import Cell
 from mithridate.evaluation.detection.harm import StudyKey
 from mithridate.evaluation.detection.store import code_fingerprint
@@ -106,15 +106,20 @@ class Workers:
 
     def recorded(self, groups: Sequence[tuple[Cell, ...]]) -> list[Recording]:
         """The groups of studies, played as far as the folder does not hold them of the same code."""
-        code = code_fingerprint()
+        values = map(repr, (GATES, MARGIN_CAPS, STANDARD_ERRORS))
+        code = code_fingerprint((*values, Path(recording.__file__).read_text(encoding="utf-8")))
         paths = [self.folder / f"{_key(code, group)}.npz" for group in groups]
         missing = [(group, path) for group, path in zip(groups, paths, strict=True) if not path.exists()]
         self.each("groups of studies recorded", _record, missing)
         return [Recording.load(group, path) for group, path in zip(groups, paths, strict=True)]
 
-    def played(self, title: str, groups: Sequence[tuple[Cell, ...]], settings: DefenceSettings) -> list[Outcome]:
-        """What the groups of studies come to under some settings."""
-        return [one for found in self.each(title, outcomes, [(group, settings) for group in groups]) for one in found]
+    def played(
+        self, title: str, groups: Sequence[tuple[Cell, ...]], settings: Sequence[DefenceSettings]
+    ) -> list[list[Outcome]]:
+        """What the groups of studies come to, for each of the settings."""
+        found = self.each(title, outcomes, [(group, each) for each in settings for group in groups])
+        parts = [found[start : start + len(groups)] for start in range(0, len(found), len(groups))]
+        return [[one for group in part for one in group] for part in parts]
 
 
 def calibrate(plans: Sequence[Plan], error: float, workers: Workers) -> Calibration:
@@ -139,12 +144,12 @@ def calibrate(plans: Sequence[Plan], error: float, workers: Workers) -> Calibrat
     first = [
         group[:_WEIGHED] for plan in plans for group in replace(plan, partitions=_FAR_APART).groups(plan.seeds[:1])
     ]
-    weights = {
-        weight: accuracy(workers.played(f"curator's weight {weight}", first, _weighing(chosen.settings, weight)))
-        for weight in CURATOR_WEIGHTS
-    }
+    tried = [_weighing(chosen.settings, weight) for weight in CURATOR_WEIGHTS]
+    reached = map(accuracy, workers.played("studies for the curator's weight", first, tried))
+    weights = dict(zip(CURATOR_WEIGHTS, reached, strict=True))
     settings = _weighing(chosen.settings, _least(weights))
     fresh = [group for plan in plans for group in plan.groups(plan.fresh)]
+    checked = workers.played("fresh studies, by default and calibrated", fresh, (default, settings))
     return Calibration(
         plans=tuple(plans),
         error=error,
@@ -157,10 +162,7 @@ def calibrate(plans: Sequence[Plan], error: float, workers: Workers) -> Calibrat
         grid=tuple(grid),
         lost=choice.rounds_lost(recordings, people, settings),
         weights=weights,
-        checked={
-            name: workers.played(f"fresh seeds, {name}", fresh, each)
-            for name, each in (("default", default), ("calibrated", settings))
-        },
+        checked=dict(zip(("default", "calibrated"), checked, strict=True)),
     )
 
 
@@ -175,7 +177,8 @@ def _least(weights: dict[float, float]) -> float:
 
 
 def _key(code: str, group: tuple[Cell, ...]) -> str:
-    return hashlib.sha256(f"{code}\n{group}".encode()).hexdigest()[:16]
+    studies = [study_of(cell, DefenceSettings()).model_dump_json() for cell in group]
+    return hashlib.sha256("\n".join((code, *studies)).encode()).hexdigest()[:16]
 
 
 def _record(cells: tuple[Cell, ...], path: Path) -> None:

@@ -84,7 +84,7 @@ PROFILES: Mapping[str, tuple[Plan, ...]] = {
     "everyday": (
         Plan("mnist", (1, 2), (501,), (10,), PARTITIONS, FEW),
         Plan("mnist", (3,), (), (20,), ("iid", "dirichlet-0.1", "unequal"), FEW),
-        Plan("pima_diabetes", tuple(range(1, 9)), tuple(range(501, 505))),
+        Plan("pima_diabetes", tuple(range(1, 9)), tuple(range(501, 504))),
     ),
 }
 """Name -> its plans. `smoke` shows that the procedure works; its thresholds rest on too few hospitals."""
