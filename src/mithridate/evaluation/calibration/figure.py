@@ -13,6 +13,7 @@ from mithridate.evaluation.calibration.tables import checked, frontier
 from mithridate.evaluation.plots import COLOURS, DASHES, _style
 
 _DOTS = 100
+_PERCENT = (0, 0.5, 1, 2, 5, 10, 20, 50, 100)
 
 
 def write_figure(found: Calibration, path: Path) -> None:
@@ -59,10 +60,12 @@ def _curve(axes: Axes, found: Calibration) -> None:
         ("calibrated", found.chosen, "*", COLOURS[1]),
     ):
         place = (100 * point.caught.everywhere.value, 100 * point.caught.mean)
-        axes.plot(*place, marker=marker, color=colour, markersize=11, linestyle="", label=name)
+        axes.plot(*place, marker=marker, color=colour, markersize=9, linestyle="", label=name)
     axes.axvline(100 * found.error, color="black", linestyle=":", label="allowed")
     axes.set_xscale("symlog", linthresh=0.5)
-    axes.set_xlim(left=-0.05)
+    axes.set_xlim(-0.05, 100)
+    axes.set_xticks(_PERCENT, [f"{share:g}" for share in _PERCENT])
+    axes.minorticks_off()
     axes.set(xlabel="honest hospitals suspended, %", ylabel="harmful attackers suspended, %", title="replayed")
     axes.legend(loc="lower right", fontsize=8)
 

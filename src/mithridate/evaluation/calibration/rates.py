@@ -55,7 +55,8 @@ class Trials:
         """The share of them that is `out`, bool (K,); in the interval a part of a trial counts as a whole one."""
         if not self.count:
             return NOTHING
-        share = float(self.weights @ out)
+        # Weights add up to one but for rounding.
+        share = round(float(self.weights @ out), 12)
         return replace(exact(math.ceil(round(share * self.count, 6)), self.count), value=share)
 
 
