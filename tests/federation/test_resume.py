@@ -28,7 +28,14 @@ STUDY = {
     "model": {"name": "logistic"},
     "training": {"rounds": ROUNDS, "local_epochs": 1},
     "attacks": [{"name": "scaling", "hospitals": [4], "gamma": 1000.0}],
-    "defence": {"score_floor": -2.0, "noise_cosine": 0.0, "standard_errors": 10.0, "suspension": 2.5},
+    "defence": {
+        "least_score": -2.0,
+        "score_floor": -2.0,
+        "score_share": 0.0,
+        "noise_cosine": 0.0,
+        "standard_errors": 10.0,
+        "suspension": 2.5,
+    },
 }
 
 # Runs or resumes the study; kills itself with SIGKILL at the n-th call of the method named on the command line.

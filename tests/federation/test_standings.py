@@ -200,7 +200,14 @@ def test_a_false_part_of_the_curator_in_the_record_spoils_the_opening(played: An
 
 def test_quarantine_ends_when_the_evidence_has_fallen_and_the_past_is_not_held_against_it(federation_of: Any) -> None:
     attacks = [{**ATTACK, "until_round": 1}]
-    defence = {"score_floor": -1.0, "noise_cosine": 0.0, "norm_multiple": 10.0, "standard_errors": 10.0}
+    defence = {
+        "least_score": -2.0,
+        "score_floor": -1.0,
+        "score_share": 0.0,
+        "noise_cosine": 0.0,
+        "norm_multiple": 10.0,
+        "standard_errors": 10.0,
+    }
     federation = federation_of(attacks=attacks, defence=defence, training={"learning_rate": 0.01})
     words, evidence = [], []
     for _ in range(5):

@@ -143,7 +143,7 @@ def test_the_first_stage_decides_the_clear_cases_and_all_samples_the_others(task
 
 
 def test_only_who_is_due_or_undecided_is_checked(task, flipped, direction):
-    settings = DefenceSettings(score_floor=-2.0)
+    settings = DefenceSettings(least_score=-2.0, score_floor=-2.0, score_share=0.0)
     pipeline = replace(task.pipeline(), settings=settings)
     waited = (0, 2, 1, 0, 1, 0, 0, 0, 2, 0)
     evidence = np.zeros(10)
@@ -167,7 +167,9 @@ def test_an_audit_of_none_checks_none(task, flipped, direction):
 
 
 def test_a_finding_of_inference_puts_a_hospital_in_quarantine_in_the_next_round(task, flipped, honest, direction):
-    pipeline = replace(task.pipeline(), settings=DefenceSettings(score_floor=-2.0, inference="all"))
+    pipeline = replace(
+        task.pipeline(), settings=DefenceSettings(least_score=-2.0, score_floor=-2.0, score_share=0.0, inference="all")
+    )
     first = judge(task, flipped, pipeline, direction=direction)
     assert only(first, Rule.INFERENCE)
     second = judge(task, honest, pipeline, standing=first.standing, direction=direction)

@@ -7,7 +7,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from mithridate.cli import attack, bench, defence, demo, ledger, predict, run
+from mithridate.cli import attack, bench, calibrate, defence, demo, ledger, predict, run
 from mithridate.errors import MithridateError
 
 EXIT_FAILED = 1
@@ -24,6 +24,7 @@ app.command("run")(run.run)
 app.command("demo")(demo.demo)
 app.command("predict")(predict.predict)
 app.command("bench")(bench.bench)
+app.command("calibrate")(calibrate.calibrate)
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(attack.app, name="attack")
 app.add_typer(defence.app, name="defence")

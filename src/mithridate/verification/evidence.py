@@ -50,9 +50,9 @@ def median(values: Array) -> Array:
     return (values * middle).sum()
 
 
-def in_quarantine(statistics: Statistics, settings: "DefenceSettings") -> Array:
-    """Hospitals with evidence above `quarantine`."""
-    return statistics.evidence > settings.quarantine
+def away_from_use(statistics: Statistics, settings: "DefenceSettings") -> Array:
+    """Hospitals with evidence above `quarantine`, and updates that score below `least_score` in this round."""
+    return (statistics.evidence > settings.quarantine) | (statistics.scores < settings.least_score)
 
 
 @dataclass(frozen=True)
@@ -70,4 +70,4 @@ class Between:
         return (evidence > LEAST) & (evidence <= self.quarantine)
 
 
-update_detectors.register("gradient")(UpdateDetector(Rule.GRADIENT, in_quarantine, proves=False))
+update_detectors.register("gradient")(UpdateDetector(Rule.GRADIENT, away_from_use, proves=False))

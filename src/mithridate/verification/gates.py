@@ -67,7 +67,7 @@ class UpdateGates:
             evidence: real (n,), before the round.
             factors: real (2, n, n), public, from `factors`.
         """
-        statistics = self._statistics(projected, gram, products, directed, evidence, factors)
+        statistics = self.statistics(projected, gram, products, directed, evidence, factors)
         flags = {name: update_detectors.get(name).flags(statistics, self.settings) for name in self.names}
         codes = self._unbounded(projected, gram)
         for name in reversed(self.names):
@@ -87,9 +87,10 @@ class UpdateGates:
                 codes = flags * int(rule) + ~flags * codes
         return codes
 
-    def _statistics(
+    def statistics(
         self, projected: Array, gram: Array, products: Array, directed: Array, evidence: Array, factors: Array
     ) -> Statistics:
+        """What the detectors see, with the evidence after the round; arguments as `__call__`."""
         n = gram.shape[0]
         sound = ~(beyond_range(projected, self.bounds) | beyond_bound(gram, self.bounds))
         scaled = products * (_SQUARED / FIXED)
@@ -126,13 +127,23 @@ def rules_in_plaintext(
         direction: float64 (d,), the direction of use; none takes zeros.
         evidence: float64 (n,), before; none takes zeros.
     """
+    codes, after = gates(*inputs_in_plaintext(gates, updates, rows, direction, evidence))
+    return tuple(Rule(int(code)) for code in codes), np.asarray(after)
+
+
+def inputs_in_plaintext(
+    gates: UpdateGates,
+    updates: npt.NDArray[np.int64],
+    rows: npt.NDArray[np.int64],
+    direction: npt.NDArray[np.float64] | None = None,
+    evidence: npt.NDArray[np.float64] | None = None,
+) -> tuple[Array, Array, Array, Array, Array, Array]:
+    """What `UpdateGates` takes, of updates in the clear; arguments as `rules_in_plaintext`."""
     n, d = updates.shape
     gram = updates @ updates.T
     towards = np.zeros(d) if direction is None else direction
     before = np.zeros(n) if evidence is None else evidence
-    directed = updates.astype(np.float64) @ towards
-    codes, after = gates(updates @ rows.T, gram, gram / FIXED, directed, before, gates.factors(n))
-    return tuple(Rule(int(code)) for code in codes), np.asarray(after)
+    return updates @ rows.T, gram, gram / FIXED, updates.astype(np.float64) @ towards, before, gates.factors(n)
 
 
 def _shrunk(values: Array, long: Array) -> Array:

@@ -137,20 +137,35 @@ class Pipeline:
         return Judged(tuple(rules), after, {hospitals[row]: stage for row, stage in zip(checked, decided, strict=True)})
 
     def _findings(self, updates: Real, mean: Real, base: npt.NDArray[np.float32]) -> tuple[list[int], list[int]]:
-        changes = self._changes(np.concatenate([updates, mean[None]]), base)
+        changes = self.changes(np.concatenate([updates, mean[None]]), base)
         onehot = np.eye(len(self.reference.classes))[self.reference.labels]
-        early_samples = stages(len(self.reference))[0]
-        early = findings(changes[:, early_samples], onehot[early_samples], self.settings.standard_errors)
-        late = findings(changes, onehot, self.settings.standard_errors)
-        decided = np.where(early == Finding.OPEN, 2, 1)
-        return np.where(decided == 1, early, late).tolist(), decided.tolist()
+        found, decided = in_stages(changes, onehot, self.settings.standard_errors)
+        return found.tolist(), decided.tolist()
 
-    def _changes(self, updates: Real, base: npt.NDArray[np.float32]) -> Real:
+    def changes(self, updates: Real, base: npt.NDArray[np.float32]) -> Real:
+        """Changes of the margins (n, m) that `updates` (n, d) make, capped."""
         models = np.concatenate([base[None], base + updates]).astype(np.float32)
         scores = stacked_logits(self.module, models, self.reference.features).astype(np.float64)
         onehot = np.eye(scores.shape[2])[self.reference.labels]
         cap = self.settings.margin_cap
         return np.asarray(np.clip(mean_margins(scores[1:] - scores[:1], onehot), -cap, cap))
+
+
+def in_stages(
+    changes: Real, onehot: Real, standard_errors: float
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """`findings` by few samples, and by all of what these leave open: finding (n,) and the stage that decided, 1 or 2.
+
+    Args:
+        changes: (n + 1, m), the last row that of the mean of the updates.
+        onehot: (m, C), the classes of the reference samples.
+        standard_errors: z.
+    """
+    few = stages(len(onehot))[0]
+    early = findings(changes[:, few], onehot[few], standard_errors)
+    late = findings(changes, onehot, standard_errors)
+    decided = np.where(early == Finding.OPEN, 2, 1)
+    return np.where(decided == 1, early, late), decided
 
 
 def curator_records(settings: DefenceSettings, accepted: int, enrolled: int) -> int:
