@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from mithridate.errors import StudyError
 from mithridate.study import Study, load_study
@@ -72,6 +72,9 @@ WRONG = [
     ("model.name = 'a b:c'", "module:factory", "model.name=a b:c"),
     ("aggregation.min_accepted = 11", "at most hospitals.count = 10", "aggregation.min_accepted=11"),
     ("aggregation.min_accepted = 1", "greater than or equal to 2", "aggregation.min_accepted=1"),
+    ("aggregation.name = 'mean'", "weighted_mean, reputation, bulyan", "aggregation.name=mean"),
+    ("aggregation.name = 'fedavg'", "weighted_mean, reputation, bulyan", "aggregation.name=fedavg"),
+    ("aggregation.malicious = 2", "left out: weighted_mean", "aggregation.malicious=2"),
     ("defence.name = 'krum'", "mithridate", "defence.name=krum"),
     ("defence.detectors = 'median'", "gradient", 'defence.detectors=["range", "median"]'),
     ("defence.detectors = ['norm']", 'should hold "range"', 'defence.detectors=["norm"]'),
@@ -115,6 +118,52 @@ def test_an_error_names_the_key_the_value_and_what_is_allowed(key: str, allowed:
 def test_more_malicious_hospitals_than_hospitals() -> None:
     with pytest.raises(StudyError, match=r"at most hospitals\.count = 3 malicious hospitals, not 4"):
         load_study(DEMO, ["hospitals.count=3"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            ["aggregation.name=krum", "aggregation.malicious=4"],
+            "aggregation.malicious = 4.*2f [+] 3, 11 updates",
+        ),
+        (
+            ["aggregation.name=bulyan", "aggregation.malicious=2"],
+            "aggregation.malicious = 2.*4f [+] 3, 11 updates",
+        ),
+        (["aggregation.name=reputation", "defence.name=none"], "aggregation.name = 'reputation'.*nothing is verified"),
+        (["aggregation.name=reputation", "runtime.secure=false"], "aggregation.name = 'reputation'.*nothing is verif"),
+        (["aggregation.name=foolsgold", "training.rounds=820"], "clipping.norm = 10.0.*below 8192.*wrap around"),
+    ],
+)
+def test_a_rule_whose_condition_cannot_hold_is_refused_before_the_first_round(changes: list[str], message: str) -> None:
+    with pytest.raises(StudyError, match=message):
+        load_study(DEMO, changes)
+
+
+def test_too_few_hospitals_for_a_rule_at_all() -> None:
+    tables = {"hospitals": {"count": 6}, "aggregation": {"name": "bulyan"}}
+    with pytest.raises(ValidationError, match="bulyan withstands no malicious hospital among n = 6"):
+        Study.model_validate({"name": "x", **tables})
+    # With f = 0 it is a mean, which nobody should get without asking for it.
+    tables["aggregation"]["malicious"] = 0
+    assert Study.model_validate({"name": "x", **tables}).aggregation.rule(6).malicious == 0
+
+
+@pytest.mark.parametrize("changes", [["malicious=3", "name=krum"], ["name=bulyan"], ["name=fltrust", "malicious=9"]])
+def test_a_rule_whose_condition_holds_is_taken(changes: list[str]) -> None:
+    settings = load_study(DEMO, [f"aggregation.{change}" for change in changes]).aggregation
+    assert settings.rule(10).malicious == (1 if settings.malicious is None else settings.malicious)
+
+
+def test_the_curator_has_a_part_with_the_gradient_test_or_a_rule_that_trusts_it() -> None:
+    def curated(*changes: str) -> bool:
+        return load_study(DEMO, list(changes)).curated
+
+    assert curated()
+    assert not curated("defence.name=none")
+    assert not curated("defence.name=none", "aggregation.name=median")
+    assert curated("defence.name=none", "aggregation.name=fltrust")
 
 
 def test_an_attack_may_end_with_the_last_round() -> None:

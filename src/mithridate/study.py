@@ -6,13 +6,15 @@ import math
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BeforeValidator, Field, SerializeAsAny, ValidationError, ValidationInfo, model_validator
 
+from mithridate.aggregation.rule import LONGEST, Remembers
+from mithridate.aggregation.settings import REPUTATION, AggregationSettings
 from mithridate.attacks import Attack, parse_attack
 from mithridate.data.settings import DataSettings
-from mithridate.errors import StudyError
+from mithridate.errors import InputError, StudyError
 from mithridate.models.settings import ModelSettings
 from mithridate.section import Problem, Section, refuse
 from mithridate.study_errors import describe, study_error
@@ -41,17 +43,6 @@ class Clipping(Section):
 
     norm: float = Field(default=10.0, gt=0, le=256)
     """The round's public L2 bound: a hospital scales a longer update down to it."""
-
-
-class Aggregation(Section):
-    """How accepted updates become one."""
-
-    name: Literal["weighted_mean"] = "weighted_mean"
-    """The aggregator."""
-    min_accepted: int = Field(default=3, ge=2, le=1000)
-    """Fewest accepted hospitals for which the aggregate is opened; a sum of fewer would show single updates."""
-    quorum: float = Field(default=0.5, gt=0, le=1)
-    """Share of the hospitals that must submit, or the round is void."""
 
 
 class Release(Section):
@@ -91,7 +82,7 @@ class Study(Section):
     """The bound on honest updates."""
     defence: DefenceSettings = DefenceSettings()
     """How updates are verified."""
-    aggregation: Aggregation = Aggregation()
+    aggregation: AggregationSettings = AggregationSettings()
     """How accepted updates become one."""
     release: Release = Release()
     """When a new model is kept."""
@@ -104,9 +95,7 @@ class Study(Section):
         problems = [*self._attack_problems(), *self._malicious_problems()]
         if info.context and info.context.get(_RUN):
             problems += self._run_problems()
-        if self.aggregation.min_accepted > count:
-            should = f"should be at most hospitals.count = {count}"
-            problems.append(Problem(("aggregation", "min_accepted"), self.aggregation.min_accepted, should))
+        problems += self._aggregation_problems(count)
         refuse("study", problems)
         return self
 
@@ -121,6 +110,35 @@ class Study(Section):
                 if number is not None and number > rounds:
                     should = f"should be at most training.rounds = {rounds}"
                     problems.append(Problem(("attacks", index, key), number, should))
+        return problems
+
+    def _aggregation_problems(self, count: int) -> list[Problem]:
+        settings, problems = self.aggregation, []
+        if settings.min_accepted > count:
+            should = f"should be at most hospitals.count = {count}"
+            problems.append(Problem(("aggregation", "min_accepted"), settings.min_accepted, should))
+        if settings.robust:
+            problems += self._rule_problems(count)
+        if settings.name == REPUTATION and not (self.runtime.secure and self.defence.active):
+            should = "should be weighted_mean where nothing is verified: reputation is made of verdicts"
+            problems.append(Problem(("aggregation", "name"), settings.name, should))
+        return problems
+
+    def _rule_problems(self, count: int) -> list[Problem]:
+        settings, rule, problems = self.aggregation, self.aggregation.any_rule, []
+        try:
+            settings.rule(count)
+        except InputError as error:
+            key = "name" if settings.malicious is None else "malicious"
+            should = f"should hold for hospitals.count = {count}: {error}"
+            problems.append(Problem(("aggregation", key), getattr(settings, key), should))
+        summed = self.clipping.norm * self.training.rounds
+        if self.runtime.secure and rule.remembers is Remembers.HOSPITALS and summed >= LONGEST:
+            should = (
+                f"should be below {LONGEST:g} times training.rounds = {self.training.rounds}: "
+                f"{rule.name} sums updates over rounds, and longer sums wrap around the ring"
+            )
+            problems.append(Problem(("clipping", "norm"), self.clipping.norm, should))
         return problems
 
     def _run_problems(self) -> list[Problem]:
@@ -140,6 +158,11 @@ class Study(Section):
     def malicious(self) -> frozenset[int]:
         """The hospitals that some attack names."""
         return frozenset(hospital for attack in self.attacks for hospital in attack.hospitals)
+
+    @property
+    def curated(self) -> bool:
+        """Whether the curator sends an update of its own in every round."""
+        return self.defence.curated or (self.aggregation.robust and self.aggregation.any_rule.rooted)
 
     @property
     def quorum(self) -> int:

@@ -42,11 +42,11 @@ def test_badnets_stamps_a_white_square_into_the_lower_right_corner_of_all_channe
 
 
 def test_badnets_sets_rare_values_in_a_few_columns_of_a_table() -> None:
-    poisoned = poison(backdoor("badnets", features=3, value=4.5, share=0.15), TABLE)
+    poisoned = poison(backdoor("badnets", features=3, value=-1.5, share=0.15), TABLE)
     changed = np.flatnonzero((poisoned.features != TABLE.features).any(axis=1))
     assert len(changed) == 30
     expected = TABLE.features[changed].copy()
-    expected[:, [0, 5, 10]] = 4.5
+    expected[:, [0, 5, 10]] = -1.5
     np.testing.assert_array_equal(poisoned.features[changed], expected)
     assert (poisoned.labels[changed] == 1).all()
 
@@ -64,7 +64,7 @@ def test_the_backdoors_test_holds_all_records_of_other_classes_with_the_whole_tr
     if dataset.kind == "image":
         expected[:, :, 5:, 4:] = 1.0
     else:
-        expected[:, [0, 5, 10]] = 5.0
+        expected[:, [0, 5, 10]] = 2.5
     np.testing.assert_array_equal(triggered.features, expected)
 
 
@@ -139,7 +139,7 @@ def test_poisoned_records_are_of_other_classes_while_there_are_any(name: str, da
 def test_small_records_take_what_fits_of_the_trigger(name: str) -> None:
     pair = Dataset(np.zeros((4, 2), np.float32), np.array([0, 0, 1, 1]), ("a", "b"), "table")
     dot = Dataset(np.zeros((4, 1, 2, 2), np.float32), np.array([0, 0, 1, 1]), ("a", "b"), "image")
-    assert backdoor(name).triggered(pair, RNG).features.tolist() == [[5.0, 5.0]] * 2
+    assert backdoor(name).triggered(pair, RNG).features.tolist() == [[2.5, 2.5]] * 2
     assert (backdoor(name).triggered(dot, RNG).features == 1).all()
 
 

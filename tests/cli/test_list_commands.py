@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 from pydantic import Field
 
-from mithridate.aggregation import robust_rules
+from mithridate.aggregation import aggregators, robust_rules
+from mithridate.aggregation.secure import secure_rules
+from mithridate.aggregation.settings import names
 from mithridate.attacks import Attack, attacks, parse_attack, source_of
 from mithridate.attacks.base import Update
 from mithridate.cli.catalogue import cited, headline
@@ -126,7 +128,7 @@ def test_every_defence_is_listed_detectors_first_in_the_cascade_s_order(listed: 
     default = list(DefenceSettings().detectors)
     assert detectors[: len(default)] == default
     assert set(detectors) == {*update_detectors, "inference"}
-    assert list(entries) == [*detectors, *robust_rules]
+    assert list(entries) == [*detectors, *robust_rules, "reputation"]
 
 
 def test_every_defence_says_what_it_does_and_where_it_is_from(listed: Listed) -> None:
@@ -144,6 +146,14 @@ def test_rules_have_their_condition_and_detectors_declare_none(listed: Listed) -
     assert entries["krum"]["condition"] == "n >= 2f + 3"
     assert entries["bulyan"]["condition"] == "n >= 4f + 3"
     assert entries["range"]["condition"] is None
+
+
+def test_every_rule_says_by_which_name_a_study_has_it_on_shares(listed: Listed) -> None:
+    entries = listed("defence")
+    assert {entry["aggregation"] for entry in entries.values() if entry["kind"] != "detector"} == set(names())
+    # What a study may name is there on shares.
+    assert set(names()) == {*aggregators, *secure_rules}
+    assert all(entry["aggregation"] is None for entry in entries.values() if entry["kind"] == "detector")
 
 
 def test_a_new_detector_shows_up_in_the_words_of_the_function_it_points_to(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mithridate.data.dataset import Dataset
-from mithridate.data.preprocessing import Preprocessing
+from mithridate.data.preprocessing import CLIP, Preprocessing
 from mithridate.errors import DataError
 
 NAN = np.nan
@@ -40,12 +40,14 @@ def test_a_small_spread_about_a_small_mean_is_no_constant() -> None:
 
 def test_a_column_missing_throughout_the_reference_becomes_zero() -> None:
     fitted = Preprocessing.fit(table([[NAN], [NAN]]))
-    np.testing.assert_array_equal(fitted.apply(table([[NAN], [3.0]])).features, [[0.0], [3.0]])
+    np.testing.assert_array_equal(fitted.apply(table([[NAN], [2.0]])).features, [[0.0], [2.0]])
 
 
-def test_outliers_are_clipped_at_ten() -> None:
+def test_outliers_are_taken_to_the_limit() -> None:
     fitted = Preprocessing.fit(table([[-1.0], [1.0]]))
-    np.testing.assert_array_equal(fitted.apply(table([[1e30], [-99.0], [9.5]])).features, [[10.0], [-10.0], [9.5]])
+    np.testing.assert_array_equal(
+        fitted.apply(table([[1e30], [-99.0], [2.4]])).features, np.float32([[CLIP], [-CLIP], [2.4]])
+    )
 
 
 def test_images_stay_as_they_are() -> None:

@@ -121,7 +121,7 @@ class Federation:
         for index, records in enumerate(lessons(prepared.split.reference, study.defence.probes, rng)):
             seed = derive_seed(study.seed, *numbers, index)
             moved.append(train(module, vector, records, study.training, seed=seed).vector.astype(np.float64) - vector)
-        direction = direction_of_use(module, vector, prepared.split.reference, moved[0], moved[1:])
+        direction = direction_of_use(module, vector, prepared.split.reference, moved[1:3], moved[3:])
         return clip_l2(moved[0], study.clipping.norm), direction
 
     def in_the_clear(

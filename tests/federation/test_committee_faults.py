@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -327,15 +327,20 @@ def test_a_validator_without_a_bound_member_opens_nothing() -> None:
 
 
 def test_what_is_no_verdict_is_tampering(federation: Any) -> None:
-    def no_rule(projected: Any, gram: Any, products: Any, directed: Any, evidence: Any) -> Any:
-        return gram.diagonal() * 0 + 77, evidence
+    @dataclass(frozen=True)
+    class NoRule:
+        def factors(self, n: int) -> Any:
+            return np.ones((2, n, n))
+
+        def __call__(self, projected: Any, gram: Any, products: Any, directed: Any, evidence: Any, factors: Any) -> Any:
+            return gram.diagonal() * 0 + 77, evidence
 
     def zeros(rank: int, *shape: int) -> ReplicatedShare:
         return ReplicatedShare(rank, np.zeros(shape, np.uint64), np.zeros(shape, np.uint64))
 
     def judge(validator: Any) -> Any:
         rank = validator.rank
-        return validator._member.judge_updates(no_rule, zeros(rank, 2, 4), None, zeros(rank, 2), b"s" * 32)
+        return validator._member.judge_updates(NoRule(), zeros(rank, 2, 4), None, zeros(rank, 2), b"s" * 32)
 
     with pytest.raises(TamperingDetected, match="77, which is no verdict"):
         federation.parties.committee.all(judge)

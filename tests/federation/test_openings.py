@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from mithridate.aggregation.settings import AggregationSettings
 from mithridate.crypto import keys
 from mithridate.errors import OpeningRefused
 from mithridate.federation.openings import OpeningLog
+from mithridate.federation.rule_memory import RuleMemoryLog
 from mithridate.federation.standings import StandingLog
 from mithridate.federation.validator import Validator
 from mithridate.ledger.interface import AttemptState, Phase
@@ -106,9 +108,10 @@ def test_an_opening_is_on_the_disk_before_permit_returns(log: OpeningLog, tmp_pa
 def validator(log: OpeningLog, tmp_path: Path, state: AttemptState) -> Validator:
     """A validator whose ledger holds `state`; it holds no updates, so whatever it opened would fail loudly."""
     ledger: Any = SimpleNamespace(attempt=lambda round_number, attempt: state)
-    rules: Any = SimpleNamespace(min_accepted=3)
+    rules: Any = SimpleNamespace(aggregation=AggregationSettings())
     standings = StandingLog(tmp_path / "standings.sqlite", 0)
-    return Validator(0, ledger, keys.generate(), ModelStore(tmp_path / "models"), log, standings, rules)
+    memories = RuleMemoryLog(tmp_path / "rule_memory.sqlite", 0)
+    return Validator(0, ledger, keys.generate(), ModelStore(tmp_path / "models"), log, standings, memories, rules)
 
 
 @pytest.mark.parametrize("phase", [phase for phase in Phase if phase is not Phase.BOUND])

@@ -20,7 +20,8 @@ ATTACKS = [
     {"name": "scaling", "hospitals": [8], "gamma": 1000.0},
 ]
 RULES = {2: {"gradient"}, 4: {"norm"}, 7: {"gradient", "validation loss"}, 8: {"range"}}
-ATTACKED: dict[str, Any] = {"hospitals": {"count": 9}, "attacks": ATTACKS}
+# So few parameters fit the curator's ten records of a class, and their probes, too well to judge honest hospitals by.
+ATTACKED: dict[str, Any] = {"hospitals": {"count": 9}, "attacks": ATTACKS, "data": {"reference_per_class": 20}}
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from mithridate.errors import JournalAltered, LedgerError, RuleViolation
+from mithridate.ledger import chain
 from mithridate.ledger.accounts import account_from_key
 from mithridate.ledger.chain import ClockVM
 from mithridate.ledger.embedded import EmbeddedLedger
@@ -46,6 +47,29 @@ WRITER = textwrap.dedent(
         print(index, flush=True)
     """
 )
+
+
+def test_a_question_is_computed_once_for_all_who_ask_until_something_changes(
+    scene: Scene, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.to("committed")
+    computed: list[bytes] = []
+
+    def called(vm: Any, sender: bytes, to: bytes, data: bytes) -> bytes:
+        computed.append(data)
+        return answer(vm, sender, to, data)
+
+    answer = chain._called
+    monkeypatch.setattr(chain, "_called", called)
+    before = scene.stranger.attempt(1, 0)
+    once = len(computed)
+    assert [hospital.attempt(1, 0) for hospital in scene.hospitals] == [before] * len(scene.hospitals)
+    assert len(computed) == once > 0
+    scene.submit()
+    assert len(scene.stranger.attempt(1, 0).submissions) == 3
+    clock.seconds += 1
+    scene.stranger.attempt(1, 0)
+    assert len(computed) == 3 * once
 
 
 def test_a_reopened_ledger_is_the_same_and_goes_on(scene: Scene) -> None:

@@ -4,14 +4,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mithridate.mpc.spu_log import _SentBytes, bytes_sent, first_line
+from mithridate.mpc.spu_log import Sent, _SentCounts, bytes_sent, first_line, sent
 
 
 def test_a_product_of_matrices_sends_what_aby3_says(committee: Any, codec: Any) -> None:
     x = codec.integer(np.ones((32, 32), np.int64))
     committee.ring(_product, [x])
-    before = bytes_sent()
+    before, messages = bytes_sent(), sent().messages
     committee.ring(_product, [x])
+    assert 3 <= sent().messages - messages <= 24
     # One ring element of each entry and validator, and some bytes of synchronisation.
     assert 3 * 8 * 32 * 32 <= bytes_sent() - before <= 3 * 8 * 32 * 32 + 256
 
@@ -27,16 +28,17 @@ def test_nothing_reaches_the_console(capfd: pytest.CaptureFixture[str], committe
 
 def test_the_log_is_read_once_and_whole_lines_only(tmp_path: Path) -> None:
     log = tmp_path / "spu.log"
-    sent = _SentBytes(log)
-    assert sent.total() == 0
-    log.write_text("Link details: total send bytes 5, recv\nLink details: total send bytes 7")
-    assert sent.total() == 5
-    assert sent.total() == 5
+    counts = _SentCounts(log)
+    assert counts.total() == Sent(0, 0)
+    line = "Link details: total send bytes {}, recv bytes 9, send actions {}, recv actions 9"
+    log.write_text(line.format(5, 2) + "\n" + line.format(70, 1)[:-2])
+    assert counts.total() == Sent(5, 2)
+    assert counts.total() == Sent(5, 2)
     with log.open("a") as file:
-        file.write("0, recv\n")
-    assert sent.total() == 75
-    log.write_text("Link details: total send bytes 1, recv\n")
-    assert sent.total() == 76
+        file.write("s 9\n")
+    assert counts.total() == Sent(75, 3)
+    log.write_text(line.format(1, 1) + "\n")
+    assert counts.total() == Sent(76, 4)
 
 
 def test_the_first_line_has_no_stack_trace() -> None:

@@ -80,7 +80,8 @@ def on_shares(committee: Committee) -> Callable[..., Outcome]:
             rank = peers.rank
             inner = reshare(gram(secret[rank]), zeros, peers)
             directed = reshare(products(secret[rank], towards[rank]).reshape(-1), zeros, peers)
-            inputs = [Integer(project(secret[rank], SEED)), Integer(inner), inner, directed, before[rank]]
+            factors = gates.factors(len(updates))
+            inputs = [Integer(project(secret[rank], SEED)), Integer(inner), inner, directed, before[rank], factors]
             codes, after = session.run(gates, inputs)
             rules = tuple(Rule(int(code)) for code in open_share(codes, peers))
             return rules, open_share(after, peers).view(np.int64) / 2.0**18
@@ -115,9 +116,9 @@ class Task:
         return np.stack([clip_l2(update, self.study.clipping.norm) for update in moved])
 
     def curated(self, number: int) -> tuple[np.ndarray, np.ndarray]:
-        """The direction of use, and the curator's updates, root first, of round `number`."""
+        """The direction of use, and the curator's updates, of round `number`: taught, the two halves', the pushes."""
         own = self.trained(lessons(self.split.reference, None, np.random.default_rng(number)), number)
-        direction = direction_of_use(self.module, self.base, self.split.reference, own[0], list(own[1:]))
+        direction = direction_of_use(self.module, self.base, self.split.reference, own[1:3], list(own[3:]))
         return direction, own
 
     def flipped(self, hospitals: Sequence[int]) -> list[Dataset]:

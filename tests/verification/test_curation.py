@@ -11,7 +11,17 @@ from mithridate.data.dataset import Dataset
 from mithridate.models.build import build_model
 from mithridate.models.parameters import to_vector
 from mithridate.training.together import stacked_logits
-from mithridate.verification.curation import PUSHED, _margin_gradients, balanced, direction_of_use, lessons, pushes
+from mithridate.verification.curation import (
+    COPIES,
+    LEAST_RELIABLE,
+    PUSHED,
+    _margin_gradients,
+    balanced,
+    direction_of_use,
+    halves,
+    lessons,
+    pushes,
+)
 
 
 def cosine(one, other):
@@ -44,15 +54,37 @@ def test_pushes_label_the_same_records_with_each_class():
         np.testing.assert_array_equal(each.features, sets[0].features)
 
 
-@pytest.mark.parametrize(("kind", "copies", "parts"), [("table", None, 1), ("image", None, 5), ("table", 2, 3)])
-def test_lessons_are_the_balanced_set_with_its_probes_then_a_push_for_each_class(kind, copies, parts):
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.integers(0, 30), min_size=2, max_size=5).filter(lambda counts: sum(counts) > 1), st.integers(0, 100))
+def test_halves_share_no_record_and_hold_every_class_alike(counts, seed):
+    reference = records(counts)
+    parts = [{row.tobytes() for row in half.features} for half in halves(reference, np.random.default_rng(seed))]
+    assert not parts[0] & parts[1]
+    assert parts[0] | parts[1] == {row.tobytes() for row in reference.features}
+    by_class = [
+        [len(part & {row.tobytes() for row in reference.features[reference.labels == label]}) for part in parts]
+        for label in range(len(counts))
+    ]
+    assert all(abs(one - other) <= 1 for one, other in by_class)
+
+
+@pytest.mark.parametrize(
+    ("kind", "copies", "parts"),
+    [("table", None, 1 + COPIES["table"]), ("image", None, 1 + COPIES["image"]), ("table", 0, 1)],
+)
+def test_lessons_are_the_set_with_its_probes_its_halves_and_a_push_for_each_class(kind, copies, parts):
     reference = records((12, 6), kind)
-    root, *pushed = lessons(reference, copies, np.random.default_rng(0))
-    assert root.class_counts().tolist() == [12 * parts] * 2
+    taught, first, second, *pushed = lessons(reference, copies, np.random.default_rng(0))
+    assert taught.class_counts().tolist() == [12 * parts] * 2
     assert len(pushed) == 2
     clean = {row.tobytes() for row in reference.features}
-    assert sum(row.tobytes() in clean for row in root.features) in range(24, 24 + parts)
-    one, same, other = (lessons(reference, copies, np.random.default_rng(seed))[0].features for seed in (1, 1, 2))
+    assert sum(row.tobytes() in clean for row in taught.features) in range(24, 24 + parts)
+    assert {row.tobytes() for half in (first, second) for row in half.features} == clean
+
+
+def test_lessons_are_drawn_anew_from_the_generator():
+    reference = records((12, 6))
+    one, same, other = (lessons(reference, None, np.random.default_rng(seed))[0].features for seed in (1, 1, 2))
     np.testing.assert_array_equal(one, same)
     assert not np.array_equal(one, other)
 
@@ -83,10 +115,11 @@ def test_the_direction_is_at_right_angles_to_the_pushes_and_the_class_gradients(
         axes, differences = class_gradient(task, label)
         # Proportional where differences are above their rounding noise: the gradients are what their name says.
         assert cosine(gradient[axes], differences) > 0.99
-    for row in (*own[1:], *classes):
+    for row in (*own[3:], *classes):
         assert abs(cosine(direction, row)) < 1e-6
     assert cosine(direction, margin) > 0.1
-    assert cosine(direction, own[0]) > 0.1
+    assert cosine(direction, own[1]) > 0.1
+    assert cosine(direction, own[2]) > 0.1
 
 
 def test_the_directions_norm_is_at_most_two(round_one):
@@ -125,11 +158,24 @@ def test_a_hospital_with_one_class_scores_far_above_itself_with_flipped_labels(r
         assert cosine(honest, direction) > cosine(flipped, direction) + 0.2
 
 
-def test_a_root_along_the_pushes_alone_leaves_the_margins_direction():
+def test_halves_that_learn_different_things_make_the_direction_short(round_one):
+    task, _, own = round_one
+    reference, pushed = task.split.reference, list(own[3:])
+    noise = np.random.default_rng(0).normal(size=own[1:3].shape)
+    lengths = [
+        np.linalg.norm(direction_of_use(task.module, task.base, reference, roots, pushed))
+        for roots in (own[1:3], noise, (own[1], -own[1]))
+    ]
+    assert lengths[0] > 1.2
+    assert lengths[1] == pytest.approx(LEAST_RELIABLE * np.sqrt(2), rel=0.1)
+    assert lengths[2] == pytest.approx(LEAST_RELIABLE, rel=0.1)
+
+
+def test_roots_along_the_pushes_alone_leave_the_margins_direction():
     reference = records((20, 20))
     module = build_model("logistic", (4,), 2, seed=0)
     base = to_vector(module)
     push = np.random.default_rng(0).normal(size=base.size)
-    direction = direction_of_use(module, base, reference, 3 * push, [push, -push])
-    assert np.linalg.norm(direction) == pytest.approx(1, abs=0.01)
+    direction = direction_of_use(module, base, reference, [3 * push, 2 * push], [push, -push])
+    assert np.linalg.norm(direction) == pytest.approx(LEAST_RELIABLE, rel=0.05)
     assert abs(cosine(direction, push)) < 0.01

@@ -8,9 +8,11 @@ from mithridate.crypto.fixed_point import encode
 from mithridate.models.parameters import load_vector
 from mithridate.mpc.aten import lower
 from mithridate.mpc.linear import open_share
+from mithridate.mpc.session import Integer
 from mithridate.mpc.shares import share_locally
 from mithridate.training.together import stacked_logits
 from mithridate.verification.inference import (
+    Correct,
     FellBehind,
     Finding,
     Findings,
@@ -120,10 +122,12 @@ def test_the_release_check_fires_just_beyond_its_tolerance(wrong, fell_behind, c
     stable, new = np.array([[-1, 1, 0, 0], [0, 0, -1, 1]], dtype=np.float32)
     x = np.where(np.arange(40) < wrong, -1.0, 1.0)[:, None]
     inputs, labels = share_locally(encode(x)), share_locally(encode(np.eye(2)[(x[:, 0] > 0).astype(int)]))
-    check = FellBehind(lower(torch.nn.Linear(1, 2), (1,)), tolerance=0.1)
+    count, check = Correct(lower(torch.nn.Linear(1, 2), (1,))), FellBehind(tolerance=0.1, samples=40)
 
     def step(peers, session, zeros):
-        (flag,) = session.run(check, [np.stack([new, stable]), inputs[peers.rank], labels[peers.rank]])
-        return bool(open_share(flag, peers))
+        held = inputs[peers.rank], labels[peers.rank]
+        right = [Integer(session.run(count, [model[None], *held])[0]) for model in (new, stable)]
+        (flag,) = session.run(check, right)
+        return bool(open_share(flag, peers)[0])
 
     assert committee(step) == [fell_behind] * 3

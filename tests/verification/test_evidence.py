@@ -6,13 +6,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mithridate.crypto.fixed_point import encode
-from mithridate.verification.evidence import Between, gathered
+from mithridate.mpc.linear import open_share
+from mithridate.mpc.shares import share_locally
+from mithridate.verification.evidence import Between, gathered, median
 from mithridate.verification.gates import UpdateGates
 from mithridate.verification.registry import Bounds
 from mithridate.verification.settings import DefenceSettings
 from mithridate.verification.verdict import Rule
 
-SETTINGS = DefenceSettings(score_floor=0.03, score_slope=4.0, forgiveness=0.2, quarantine=0.5, suspension=4.0)
+SETTINGS = DefenceSettings(
+    score_floor=0.03, score_share=0.0, score_slope=4.0, forgiveness=0.2, quarantine=0.5, suspension=4.0
+)
 GOOD, BAD = 1.5, -1.5
 
 scores = st.floats(-2, 2)
@@ -42,7 +46,12 @@ def cusum(history, settings):
 @given(rounds, st.floats(-1, 1), st.floats(0.1, 50), st.floats(0, 1), st.floats(0.6, 20))
 def test_evidence_is_pages_sum_within_its_limits(history, floor, slope, forgiveness, suspension):
     settings = DefenceSettings(
-        score_floor=floor, score_slope=slope, forgiveness=forgiveness, quarantine=0.5, suspension=suspension
+        score_floor=floor,
+        score_share=0.0,
+        score_slope=slope,
+        forgiveness=forgiveness,
+        quarantine=0.5,
+        suspension=suspension,
     )
     seen = after(history, settings)
     np.testing.assert_allclose(seen, cusum(history, settings), atol=1e-9)
@@ -54,6 +63,42 @@ def test_evidence_is_pages_sum_within_its_limits(history, floor, slope, forgiven
 def test_a_higher_score_never_adds_more(one, other, start, proof):
     high, low = max(one, other), min(one, other)
     assert after([(high, proof)], start=start)[0] <= after([(low, proof)], start=start)[0] + 1e-9
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(scores, min_size=1, max_size=12))
+def test_the_median_is_the_lower_one_of_equal_values_too(values):
+    for each in (values, values[:1] * 3 + values):
+        assert median(np.array(each)) == sorted(each)[(len(each) - 1) // 2]
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 10])
+def test_the_median_on_shares_is_that_in_the_clear(n, committee):
+    for values in (np.random.default_rng(n).uniform(-2, 2, n), np.zeros(n), np.arange(n)[::-1] / 8):
+        secret = share_locally(encode(values))
+
+        def step(peers, session, zeros, secret=secret):
+            (held,) = session.run(median, [secret[peers.rank]])
+            return open_share(held, peers).view(np.int64) / 2.0**18
+
+        assert committee(step)[0] == pytest.approx(median(values), abs=1e-4)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(scores, min_size=3, max_size=12), st.floats(0, 1))
+def test_a_share_of_the_median_score_is_added_to_the_floor(values, share):
+    settings = SETTINGS.model_copy(update={"score_share": share})
+    higher = settings.model_copy(
+        update={"score_share": 0.0, "score_floor": 0.03 + share * float(median(np.array(values)))}
+    )
+    nothing, none = np.zeros(len(values)), np.zeros(len(values), dtype=bool)
+    moved = [gathered(nothing, np.array(values), none, each) for each in (settings, higher)]
+    np.testing.assert_allclose(*moved, atol=1e-9)
+
+
+def test_who_does_little_among_many_who_do_much_gathers_evidence():
+    values, none = np.array([0.9, 0.8, 1.0, 0.1, 0.9]), np.zeros(5, dtype=bool)
+    assert (gathered(np.zeros(5), values, none, DefenceSettings()) > 0).tolist() == [False] * 3 + [True, False]
 
 
 @settings(deadline=None, max_examples=50)
@@ -145,7 +190,7 @@ def test_evidence_without_the_gradient_test_stays_as_it_is(honest_updates, in_pl
 
 
 def test_some_evidence_but_not_enough_for_quarantine_leaves_a_hospital_open():
-    assert Between(0.5)(np.array([0.0, 0.01, 0.5, 0.51, 4.0])).tolist() == [False, True, True, False, False]
+    assert Between(0.5)(np.array([0.001, 0.01, 0.5, 0.51, 4.0])).tolist() == [False, True, True, False, False]
 
 
 def test_an_update_beyond_the_bound_is_a_proof_without_the_norm_detector_too(honest_updates, in_plaintext):

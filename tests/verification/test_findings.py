@@ -19,8 +19,9 @@ def reference(changes, labels, z):
 
     def mean_and_error(sample):
         weights = np.array([1 / (len(present) * np.count_nonzero(labels == label)) for label in labels])
-        mean = np.mean([sample[labels == label].mean() for label in present])
-        return mean, np.sqrt(np.sum(weights**2 * (sample - mean) ** 2))
+        means = {label: sample[labels == label].mean() for label in present}
+        apart = sample - np.array([means[label] for label in labels.tolist()])
+        return np.mean(list(means.values())), np.sqrt(np.sum(weights**2 * apart**2))
 
     def finding(sample):
         parts = [mean_and_error(sample), mean_and_error(sample - changes[-1])]

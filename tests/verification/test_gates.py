@@ -1,10 +1,14 @@
 """The gates as a whole: poisoned updates of many kinds, in the clear and on shares."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from mithridate.crypto.fixed_point import encode
-from mithridate.verification.gates import UpdateGates
+from mithridate.mpc import programs
+from mithridate.mpc.projection import ternary_rows
+from mithridate.verification.gates import UpdateGates, rules_in_plaintext
 from mithridate.verification.registry import Bounds
 from mithridate.verification.settings import DefenceSettings
 from mithridate.verification.verdict import Rule
@@ -12,7 +16,7 @@ from mithridate.verification.verdict import Rule
 # Long enough for noise to be at right angles to everything.
 LENGTH = 10_000
 CHEAP = ("range", "norm", "similarity", "gradient")
-SETTINGS = DefenceSettings(score_floor=0.03, noise_cosine=0.08, quarantine=0.5, suspension=4.0)
+SETTINGS = DefenceSettings(score_floor=0.03, score_share=0.0, noise_cosine=0.08, quarantine=0.5, suspension=4.0)
 GATES = UpdateGates(SETTINGS, Bounds.of(10.0))
 NONE = np.zeros(10)
 
@@ -170,6 +174,25 @@ def test_verdicts_on_shares_of_lengths_and_signs_at_random(honest_updates, in_pl
     np.testing.assert_allclose(after, evidence_after, atol=1e-3)
 
 
+def test_records_count_and_hospitals_with_others_share_the_program(honest_updates, on_shares, monkeypatch):
+    compiled, compile_program = [], programs._compile
+
+    def counted(*given):
+        compiled.append(given)
+        return compile_program(*given)
+
+    monkeypatch.setattr(programs, "_compile", counted)
+    updates, direction = honest_updates(7)
+    integers = ring(updates * np.array([1.0] * 6 + [6.0])[:, None])
+    bounds = Bounds.of(17.0)
+    rules = [
+        on_shares(UpdateGates(SETTINGS, bounds, records), integers, direction, np.zeros(7))[0][6]
+        for records in ((20,) * 7, (20,) * 6 + (180,))
+    ]
+    assert rules == [Rule.NORM, Rule.ACCEPTED]
+    assert len(compiled) == 1
+
+
 def test_a_short_update_among_the_longest_and_a_long_one_among_short(honest_updates, in_plaintext, on_shares):
     updates, direction = honest_updates(10)
     for lengths in ([0.5] + [250.0] * 9, [250.0] + [0.5] * 9):
@@ -211,3 +234,16 @@ def test_without_a_detector_its_rule_does_not_fire(kind, detector, honest_update
 def test_encrypted_inference_is_no_gate():
     assert UpdateGates(DefenceSettings(detectors=("range", "inference")), Bounds.of(1.0)).names == ("range",)
     assert UpdateGates(DefenceSettings(name="none"), Bounds.of(1.0)).names == ()
+
+
+@pytest.mark.parametrize(
+    ("updates", "rules"),
+    [(np.full((3, 4), 4.9), [0, 0, 0]), (np.diag([10.1, 9.9, 1e5, 0.0]), [Rule.NORM, 0, Rule.RANGE, 0])],
+)
+def test_bounded_gates_hold_updates_to_the_bound_without_any_detector(updates, rules):
+    settings = DefenceSettings(name="none")
+    rows = np.concatenate(list(ternary_rows(bytes(32), 4)), axis=1).astype(np.int64)
+    gates = UpdateGates(settings, Bounds.of(10.0), bounded=True)
+    found, _ = rules_in_plaintext(gates, ring(updates), rows)
+    assert list(found) == rules
+    assert set(rules_in_plaintext(replace(gates, bounded=False), ring(updates), rows)[0]) == {Rule.ACCEPTED}

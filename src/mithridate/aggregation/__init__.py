@@ -14,6 +14,7 @@ from mithridate.aggregation import (
     multi_krum,
     nearest_neighbour_mixing,
     norm_clipping,
+    reputation,
     trimmed_mean,
     weighted_mean,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "multi_krum",
     "nearest_neighbour_mixing",
     "norm_clipping",
+    "reputation",
     "robust_rules",
     "trimmed_mean",
     "weighted_mean",

@@ -11,7 +11,7 @@ import numpy as np
 
 from mithridate.aggregation.geometry import clip_factors, lengths
 from mithridate.aggregation.robust import Aggregate, Gathered, Vector, robust_rules
-from mithridate.aggregation.rule import MAJORITY, Rule, everyone
+from mithridate.aggregation.rule import MAJORITY, Remembers, Rule, everyone
 from mithridate.errors import InputError
 
 
@@ -34,6 +34,7 @@ class CentredClipping(Rule):
     name = "centred_clipping"
     source = "Karimireddy et al., ICML 2021"
     condition = MAJORITY
+    remembers = Remembers.STEP
     malicious: int
     radius: float | None = None
     iterations: int = 1

@@ -5,7 +5,8 @@ federated learning", NDSS 2021, algorithm 2. One iteration, c = 1 and b = 10,000
 suite Blades runs it with.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -50,6 +51,10 @@ class DnC(Rule):
     dimensions: int = 10_000
     iterations: int = 1
     seed: int = 0
+
+    def seeded(self, seed: int) -> Self:
+        """The same rule with this seed."""
+        return replace(self, seed=seed)
 
     def combine(self, gathered: Gathered, memory: int | None) -> tuple[Aggregate, int]:
         """That mean; the memory is the number of rounds so far."""

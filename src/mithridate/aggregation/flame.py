@@ -4,7 +4,8 @@ Source: T. D. Nguyen et al., "FLAME: taming backdoors in federated learning", US
 lambda = 0.001, the authors' for images and text. Angles are between updates, not between models.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -61,6 +62,10 @@ class Flame(Rule):
     malicious: int
     noise: float = 0.001
     seed: int = 0
+
+    def seeded(self, seed: int) -> Self:
+        """The same rule with this seed."""
+        return replace(self, seed=seed)
 
     def combine(self, gathered: Gathered, memory: int | None) -> tuple[Aggregate, int]:
         """That mean, with the cluster as kept; the memory is the number of rounds so far."""

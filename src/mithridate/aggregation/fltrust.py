@@ -26,6 +26,7 @@ class FLTrust(Rule):
     name = "fltrust"
     source = "Cao et al., NDSS 2021"
     condition = ANY
+    rooted = True
     malicious: int
 
     def combine(self, gathered: Gathered, memory: Any) -> tuple[Aggregate, Any]:

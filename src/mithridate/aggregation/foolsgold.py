@@ -11,7 +11,7 @@ import numpy as np
 
 from mithridate.aggregation.geometry import cosines
 from mithridate.aggregation.robust import Aggregate, Gathered, Matrix, Vector, robust_rules
-from mithridate.aggregation.rule import ANY, Rule
+from mithridate.aggregation.rule import ANY, Remembers, Rule
 from mithridate.errors import InputError
 
 CONFIDENCE = 1.0
@@ -58,6 +58,7 @@ class FoolsGold(Rule):
     name = "foolsgold"
     source = "Fung et al., RAID 2020, algorithm 1"
     condition = ANY
+    remembers = Remembers.HOSPITALS
     malicious: int
 
     def combine(self, gathered: Gathered, memory: Matrix | None) -> tuple[Aggregate, Matrix]:

@@ -26,7 +26,8 @@ class GeometricMedian(Rule):
     Args:
         malicious: f.
         smoothing: nu, below which a distance counts as nu.
-        iterations: at most so many; the authors found three enough for training.
+        iterations: at most so many; the authors found three enough for training. Where colluders send alike and hold
+            almost half of the records, 32 leave the point up to a few percent of the spread away from the median.
     """
 
     name = "geometric_median"
@@ -34,7 +35,7 @@ class GeometricMedian(Rule):
     condition = MAJORITY
     malicious: int
     smoothing: float = 1e-6
-    iterations: int = 100
+    iterations: int = 32
 
     def combine(self, gathered: Gathered, memory: Any) -> tuple[Aggregate, Any]:
         """The geometric median; no memory."""

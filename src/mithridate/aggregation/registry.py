@@ -19,6 +19,25 @@ class Combine(Protocol):
     def __call__(self, components: RingArray, weights: Sequence[int]) -> RingArray: ...  # noqa: D102
 
 
+@dataclass(frozen=True)
+class TrackRecord:
+    """What became of a hospital's updates in earlier rounds.
+
+    Args:
+        accepted: rounds in which its update was.
+        rejected: rounds in which verification rejected it.
+    """
+
+    accepted: int = 0
+    rejected: int = 0
+
+
+class Weigh(Protocol):
+    """(records, track records) of n hospitals to n public weights: positive integers up to the records."""
+
+    def __call__(self, records: Sequence[int], earlier: Sequence[TrackRecord]) -> list[int]: ...  # noqa: D102
+
+
 class Finish(Protocol):
     """(opened value int64 (d,), weights n) to the step int64 (d,) that is added to the base."""
 
@@ -30,12 +49,14 @@ class LinearAggregator:
     """An aggregator in two steps, one on either side of the opening.
 
     Args:
+        weigh: the weights of the two.
         combine: on one component of the shares, or on updates in the clear: it is linear, so both are the same code.
         finish: on the opened value.
     """
 
+    weigh: Weigh
     combine: Combine
     finish: Finish
 
 
-aggregators: Registry[LinearAggregator] = Registry("aggregator")
+aggregators: Registry[LinearAggregator] = Registry("linear aggregator")

@@ -2,7 +2,8 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from enum import Enum
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -31,14 +32,29 @@ class Condition:
         return f"n >= {factor}f + {self.offset}"
 
 
+class Remembers(Enum):
+    """What a rule's memory for the next round is of."""
+
+    NOTHING = "nothing"
+    STEP = "the last step, (d,)"
+    HOSPITALS = "each hospital's updates, summed, (n, d)"
+
+
 ANY = Condition(1, 1)
 """One honest update is enough for the rule to be defined; what it withstands is said in its own text."""
 MAJORITY = Condition(2, 1)
 """The honest are the majority."""
 
 
+LONGEST = 2.0**13
+"""The squared norms of vectors as long as this, or longer, wrap around the ring: rules on shares refuse them."""
+
+
 class Rule(ABC):
     """A rule for up to f = `malicious` of n updates, with its condition.
+
+    `remembers` says what `aggregate` returns for the next round, apart from a count of rounds where it draws at random;
+    `rooted`, whether it needs a root update.
 
     Sums overflow in updates whose norm is beyond 1e150.
 
@@ -50,10 +66,16 @@ class Rule(ABC):
     source: str
     condition: Condition
     malicious: int
+    remembers: ClassVar[Remembers] = Remembers.NOTHING
+    rooted: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if self.malicious < 0:
             raise InputError(f"{self.name}: the number of malicious hospitals is {self.malicious}; it should be >= 0")
+
+    def seeded(self, seed: int) -> Self:
+        """The same rule with a seed for what it draws at random, if it does; then it need not count rounds."""
+        return self
 
     def aggregate(self, gathered: Gathered, memory: Any = None) -> tuple[Aggregate, Any]:
         """The round's aggregate and the memory for the next round.
@@ -62,13 +84,21 @@ class Rule(ABC):
             InputError: the condition on n and f does not hold, or the round is not as `Gathered` says.
         """
         _check_shapes(self.name, gathered)
-        count, least = len(gathered.updates), self.condition.least(self.malicious)
-        if count < least:
+        self.check(len(gathered.updates))
+        return self.combine(gathered, memory)
+
+    def check(self, updates: int) -> None:
+        """Whether the condition holds for n = `updates`.
+
+        Raises:
+            InputError: it does not.
+        """
+        least = self.condition.least(self.malicious)
+        if updates < least:
             raise InputError(
                 f"{self.name} for f = {self.malicious} malicious hospitals needs {self.condition}, {least} updates, "
-                f"and there are n = {count}: gather more, lower f, or choose another rule"
+                f"and there are n = {updates}: gather more, lower f, or choose another rule"
             )
-        return self.combine(gathered, memory)
 
     @abstractmethod
     def combine(self, gathered: Gathered, memory: Any) -> tuple[Aggregate, Any]:

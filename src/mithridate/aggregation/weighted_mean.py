@@ -8,8 +8,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mithridate.aggregation.registry import Integers, LinearAggregator, aggregators
+from mithridate.aggregation.registry import Integers, LinearAggregator, TrackRecord, aggregators
 from mithridate.mpc.shares import RingArray
+
+
+def by_records(records: Sequence[int], earlier: Sequence[TrackRecord]) -> list[int]:
+    """The records themselves."""
+    return list(records)
 
 
 def weighted_sum(components: RingArray, weights: Sequence[int]) -> RingArray:
@@ -27,4 +32,4 @@ def divide(opened: Integers, weights: Sequence[int]) -> Integers:
     return (2 * opened + weight) // (2 * weight)
 
 
-aggregators.register("weighted_mean")(LinearAggregator(weighted_sum, divide))
+aggregators.register("weighted_mean")(LinearAggregator(by_records, weighted_sum, divide))

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from mithridate.attacks.base import Attack
 from mithridate.data.dataset import Dataset
+from mithridate.data.preprocessing import CLIP
 from mithridate.errors import DataError
 
 Indices = npt.NDArray[np.int64]
@@ -48,8 +49,8 @@ class TriggerBackdoor(Backdoor):
     """Images: the side of the square, in pixels."""
     features: int = Field(default=3, ge=1, le=1000)
     """Tables: in how many columns the trigger lies."""
-    value: float = Field(default=5.0, ge=-10, le=10)
-    """Tables: the value there, in standard deviations."""
+    value: float = Field(default=CLIP, ge=-CLIP, le=CLIP)
+    """Tables: the value there, in standard deviations, as far out as preprocessing lets a value be."""
 
     def poison_data(self, dataset: Dataset, place: int, rng: np.random.Generator) -> Dataset:
         """`dataset` with the colluder's part of the trigger and the target's label on round(share * N) records."""

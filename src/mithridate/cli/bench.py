@@ -19,6 +19,7 @@ BENCHMARKS = {
     "inference": "encrypted inference beside plaintext",
     "memory": "peak memory of a study of 10 hospitals x 1M parameters",
     "training": "a plain round beside a bare PyTorch loop",
+    "verification": "a secure round beside a plain one; time, megabytes and rounds of each gate",
 }
 """Name -> what it measures; its module is `mithridate.evaluation.bench_NAME`, its function `run()`."""
 DETECTION = "detection"

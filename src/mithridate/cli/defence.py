@@ -1,4 +1,4 @@
-"""`mithridate defence list`: the detectors of the cascade, and the rules of the literature beside them."""
+"""`mithridate defence list`: the detectors of the cascade, and the aggregation rules."""
 
 import inspect
 import sys
@@ -11,7 +11,10 @@ from mithridate.cli.catalogue import Row, cited, headline, module_text, print_ca
 from mithridate.cli.options import Debug, Json
 from mithridate.cli.output import print_json, stdout_held
 
-NOTE = "A detector is one of a study's defence.detectors; a rule, for f of n hospitals malicious, is a baseline only."
+NOTE = (
+    "A detector is one of a study's defence.detectors. A rule, for f of n hospitals malicious, or a weighting is its "
+    "aggregation.name, on shares in a secure run and in the clear in a plain one; fedavg is weighted_mean there."
+)
 
 app = typer.Typer(help="The detectors and aggregation rules that poison is met with.", no_args_is_help=True)
 
@@ -31,11 +34,12 @@ def list_defences(json: Json = False, debug: Debug = False) -> None:
 
 
 def described_defences() -> list[dict[str, Any]]:
-    """Detectors in the cascade's order, then rules by name: `name`, `kind`, `condition`, `meaning` and `source`.
+    """Detectors in the cascade's order, then rules by name, then weightings: `name`, `kind`, `condition`, `meaning`,
+    `source` and `aggregation`, the aggregation.name by which a study has it on shares.
 
-    `condition` is null where the defence declares none.
+    `condition` is null where the defence declares none, `aggregation` for detectors.
     """
-    return [*_detectors(), *_rules()]
+    return [*_detectors(), *_rules(), _reputation()]
 
 
 def _detectors() -> list[dict[str, Any]]:
@@ -60,15 +64,41 @@ def _rejects(flags: Callable[..., Any]) -> tuple[str, str]:
 
 def _rules() -> list[dict[str, Any]]:
     from mithridate.aggregation import robust_rules
+    from mithridate.aggregation.settings import FEDAVG, WEIGHTED_MEAN
 
     # Conditions hold for every f, so that any f gives their text.
     rules = [(name, robust_rules.get(name)(malicious=0)) for name in robust_rules]
+    in_studies = {FEDAVG: WEIGHTED_MEAN}
     return [
-        _described(name, "rule", getattr(rule, "condition", None), headline(module_text(rule)), rule.source)
+        _described(
+            name,
+            "rule",
+            getattr(rule, "condition", None),
+            headline(module_text(rule)),
+            rule.source,
+            in_studies.get(name, name),
+        )
         for name, rule in rules
     ]
 
 
-def _described(name: str, kind: str, condition: object, meaning: str, source: str) -> dict[str, Any]:
+def _reputation() -> dict[str, Any]:
+    from mithridate.aggregation import reputation
+    from mithridate.aggregation.settings import REPUTATION
+
+    text = inspect.getdoc(reputation) or ""
+    return _described(REPUTATION, "weighting", None, headline(text), cited(text), REPUTATION)
+
+
+def _described(
+    name: str, kind: str, condition: object, meaning: str, source: str, aggregation: str | None = None
+) -> dict[str, Any]:
     shown = None if condition is None else str(condition)
-    return {"name": name, "kind": kind, "condition": shown, "meaning": meaning, "source": source}
+    return {
+        "name": name,
+        "kind": kind,
+        "condition": shown,
+        "meaning": meaning,
+        "source": source,
+        "aggregation": aggregation,
+    }

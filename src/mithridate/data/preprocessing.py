@@ -12,7 +12,8 @@ import numpy.typing as npt
 from mithridate.data.dataset import Dataset
 from mithridate.errors import DataError
 
-CLIP = 10.0
+CLIP = 2.5
+"""Standard deviations. A value beyond is taken to this one: what is rarer is an error, or the trigger of a backdoor."""
 # Below this share of the column's largest magnitude a spread is rounding noise: the column counts as constant.
 CONSTANT = 1e-6
 
@@ -45,7 +46,7 @@ class Preprocessing:
         return cls(median, imputed.mean(axis=0), np.where(constant, 1.0, spread))
 
     def transform(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """(N, F) imputed, standardised and clipped to [-10, 10]; images unchanged.
+        """(N, F) imputed, standardised and clipped to [-2.5, 2.5]; images unchanged.
 
         Raises:
             DataError: another number of columns.

@@ -170,13 +170,12 @@ class AttemptRun:
         indices = [site.index for site in sites if site.index not in out]
         present = [index for index in indices if not drops(study, "before", index, state.round, state.attempt)]
         with self._watch.phase("train"):
-            self._prepared.at_each_site(train, present)
+            self._prepared.at_each_site(train, present, beside=lambda: self._curate(state))
             self._collude(state)
-            self._curate(state)
         self._trained = sum(hospital.trained for hospital in self._parties.hospitals)
 
     def _curate(self, state: AttemptState) -> None:
-        if not self._prepared.study.defence.curated:
+        if not self._prepared.study.curated:
             return
         try:
             self._parties.coordinator.accept_curated(state, self._parties.curator.curate(state))

@@ -58,11 +58,13 @@ class Cascade:
         settings: the study's defence.
         bounds: of honest updates.
         model: the lowered module.
+        bounded: updates beyond range and bound are rejected whatever detectors run: robust rules compute on norms.
     """
 
     settings: DefenceSettings
     bounds: Bounds
     model: Lowered
+    bounded: bool = False
 
     def judge(
         self,
@@ -110,8 +112,8 @@ class Cascade:
         seed: bytes,
     ) -> Verdicts:
         present = list(updates.indices)
-        gates = UpdateGates(settings, self.bounds, tuple(records[index] for index in present))
-        if not gates.names:
+        gates = UpdateGates(settings, self.bounds, tuple(records[index] for index in present), self.bounded)
+        if not (gates.names or self.bounded):
             return verdicts
         evidence = verdicts.standing.evidence
         rules, after = member.judge_updates(gates, updates.shares, direction, evidence[present], seed)

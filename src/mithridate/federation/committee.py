@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mithridate.aggregation.secure import SecureContext
 from mithridate.crypto.domains import Domain
 from mithridate.crypto.fixed_point import encode
 from mithridate.errors import TamperingDetected
@@ -20,7 +21,7 @@ from mithridate.mpc.session import Integer, ProgramInput, Session
 from mithridate.mpc.shares import ReplicatedShare, RingArray, concatenate
 from mithridate.verification.evidence import Between
 from mithridate.verification.gates import UpdateGates
-from mithridate.verification.inference import FellBehind, Finding, Findings, MarginChanges, Scaled
+from mithridate.verification.inference import Correct, FellBehind, Finding, Findings, MarginChanges, Scaled
 from mithridate.verification.verdict import Rule
 
 Parameters = npt.NDArray[np.float32]
@@ -65,13 +66,14 @@ class CommitteeMember:
         projected = project(updates, hashlib.sha256(Domain.PROJECTION.tag + seed).digest())
         inner = reshare(gram(updates), self._zeros, self.peers)
         directed = self._along(updates, direction)
-        inputs: list[ProgramInput] = [Integer(projected), Integer(inner), inner, directed, evidence]
-        codes, after = self._run(gates, inputs)
+        factors = gates.factors(len(updates))
+        inputs: list[ProgramInput] = [Integer(projected), Integer(inner), inner, directed, evidence, factors]
+        codes, after = self.run(gates, inputs)
         return [_rule(int(code)) for code in open_share(codes, self.peers)], after
 
     def undecided(self, between: Between, evidence: ReplicatedShare) -> list[bool]:
         """Which hospitals the gates leave open: one bit each is opened."""
-        (flags,) = self._run(between, [evidence])
+        (flags,) = self.run(between, [evidence])
         return [bool(flag) for flag in open_share(flags, self.peers)]
 
     def margin_changes(
@@ -87,14 +89,14 @@ class CommitteeMember:
         """
         public = encode(base)
         parts = [
-            self._run(changes, [updates[rows].add_public(public), base, on.inputs, on.onehot])[0]
+            self.run(changes, [updates[rows].add_public(public), base, on.inputs, on.onehot])[0]
             for rows in model_chunks(*updates.shape)
         ]
         return concatenate(parts)
 
     def find(self, rule: Findings, changes: ReplicatedShare, onehot: ReplicatedShare) -> list[Finding]:
         """What the changes (n + 1, m) say of n updates; only the findings are opened."""
-        (codes,) = self._run(rule, [changes, onehot])
+        (codes,) = self.run(rule, [changes, onehot])
         return [_finding(int(code)) for code in open_share(codes, self.peers)]
 
     def mean_update(self, updates: ReplicatedShare, records: Sequence[int]) -> ReplicatedShare:
@@ -106,8 +108,13 @@ class CommitteeMember:
 
     def scaled(self, vector: ReplicatedShare, factor: float) -> ReplicatedShare:
         """A vector (d,) times a public number, as fixed point."""
-        (product,) = self._run(Scaled(factor), [vector])
+        (product,) = self.run(Scaled(factor), [vector])
         return product
+
+    @property
+    def context(self) -> SecureContext:
+        """What a robust rule on shares computes with."""
+        return SecureContext(self.peers, self, self._zeros)
 
     def _along(self, updates: ReplicatedShare, direction: ReplicatedShare | None) -> ReplicatedShare:
         if direction is None:
@@ -120,12 +127,18 @@ class CommitteeMember:
         """The aggregate itself, (d,) uint64. The caller has made sure that it may be opened."""
         return open_share(total, self.peers)
 
-    def fell_behind(self, check: FellBehind, new: Parameters, stable: Parameters, on: ReferenceShares) -> bool:
-        """The release check of two public models, float32 (d,), on the reference set."""
-        (flag,) = self._run(check, [np.stack([new, stable]), on.inputs, on.onehot])
-        return bool(open_share(flag, self.peers))
+    def correct(self, count: Correct, model: Parameters, on: ReferenceShares) -> ReplicatedShare:
+        """How many reference samples a public model, float32 (d,), predicts right: a share (1,) of an integer."""
+        (number,) = self.run(count, [model[None], on.inputs, on.onehot])
+        return number
 
-    def _run(self, function: Callable[..., Any], inputs: Sequence[ProgramInput]) -> list[ReplicatedShare]:
+    def fell_behind(self, check: FellBehind, new: ReplicatedShare, stable: ReplicatedShare) -> bool:
+        """The release check of what `correct` said of two models."""
+        (flag,) = self.run(check, [Integer(new), Integer(stable)])
+        return bool(open_share(flag, self.peers)[0])
+
+    def run(self, function: Callable[..., Any], inputs: Sequence[ProgramInput]) -> list[ReplicatedShare]:
+        """`Session.run`, once all three have come to it."""
         # In SPU a validator waits the link's whole time for one that gave up; here it hears of it at once.
         if any(exchange(b"", self.peers)):
             raise TamperingDetected("a validator is at another step of the joint computation than this one")

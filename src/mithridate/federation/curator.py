@@ -20,10 +20,8 @@ from mithridate.ledger.store import ModelStore
 from mithridate.models.files import from_safetensors
 from mithridate.models.layout import Layout
 from mithridate.mpc.shares import ReplicatedShare
-from mithridate.seeds import derive_seed
-from mithridate.training.local import train
 from mithridate.training.settings import TrainingSettings
-from mithridate.verification.curation import direction_of_use, lessons
+from mithridate.verification.curation import curator_moves, direction_of_use
 
 
 @dataclass(frozen=True)
@@ -81,13 +79,9 @@ class Curator:
         """
         state = self.ledger.attempt(announced.round, announced.attempt)
         base = from_safetensors(self.store.get(state.base_hash.hex()), self.layout)
-        numbers = (state.round, state.generation)
-        sets = lessons(self.reference, self.probes, np.random.default_rng(derive_seed(self.seed, "curator", *numbers)))
-        moved = []
-        for index, records in enumerate(sets):
-            seed = derive_seed(self.seed, "curator", *numbers, index)
-            moved.append(train(self.module, base, records, self.settings, seed=seed).vector.astype(np.float64) - base)
-        direction = direction_of_use(self.module, base, self.reference, moved[0], moved[1:])
+        numbers = (self.seed, state.round, state.generation)
+        moved = [*curator_moves(self.module, base, self.reference, self.settings, self.probes, numbers)]
+        direction = direction_of_use(self.module, base, self.reference, moved[1:3], moved[3:])
         update = clip_l2(moved[0], self.clip_norm)
         context = curated_context(self.ledger.study_id(), state, self.layout.size)
         validators = [public_from_bytes(validator.envelope_key) for validator in self.ledger.validators()]

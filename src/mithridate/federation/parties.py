@@ -17,6 +17,7 @@ from mithridate.federation.hospital import Hospital
 from mithridate.federation.openings import OpeningLog
 from mithridate.federation.prepared import Prepared
 from mithridate.federation.reference import ReferenceShape, share_reference
+from mithridate.federation.rule_memory import RuleMemoryLog
 from mithridate.federation.standings import StandingLog
 from mithridate.federation.validator import StudyRules, Validator
 from mithridate.ledger.embedded import EmbeddedLedger
@@ -28,7 +29,7 @@ from mithridate.mpc.peers import HungUp, MemoryPeers, memory_peers
 from mithridate.mpc.session import Session
 from mithridate.mpc.shares import VALIDATORS
 from mithridate.study import Study
-from mithridate.verification.inference import FellBehind
+from mithridate.verification.inference import Correct, FellBehind
 from mithridate.verification.registry import Bounds
 
 PEER_TIMEOUT_S = 300.0
@@ -173,10 +174,11 @@ def _rules(prepared: Prepared, folder: RunFolder) -> StudyRules:
     model = lower(prepared.module, reference.shape)
     return StudyRules(
         layout=prepared.layout,
-        cascade=Cascade(study.defence, Bounds.of(study.clipping.norm), model),
-        release=FellBehind(model, study.release.tolerance),
-        aggregator=study.aggregation.name,
-        min_accepted=study.aggregation.min_accepted,
+        cascade=Cascade(study.defence, Bounds.of(study.clipping.norm), model, study.aggregation.robust),
+        correct=Correct(model),
+        release=FellBehind(study.release.tolerance, len(reference)),
+        aggregation=study.aggregation,
+        curated=study.curated,
         reference=ReferenceShape(len(reference), reference.shape, len(reference.classes)),
         curator=folder.party("curator").key("signing").public_key(),
     )
@@ -186,7 +188,9 @@ def _validator(rank: int, rules: StudyRules, chain: EmbeddedLedger, store: Model
     own = folder.party(f"validator-{rank}")
     openings = OpeningLog(own.path / "openings.sqlite")
     standings = StandingLog(own.path / "standings.sqlite", rank)
-    return Validator(rank, chain.as_party(own.account()), own.key("envelope"), store, openings, standings, rules)
+    memories = RuleMemoryLog(own.path / "rule_memory.sqlite", rank)
+    account, key = chain.as_party(own.account()), own.key("envelope")
+    return Validator(rank, account, key, store, openings, standings, memories, rules)
 
 
 def _curator(prepared: Prepared, chain: EmbeddedLedger, store: ModelStore, folder: RunFolder) -> Curator:

@@ -1,7 +1,11 @@
-"""Plain federated averaging, without cryptography, verification or ledger: the baseline.
+"""Plain federated averaging, or a robust rule in the clear, without cryptography, verification or ledger: the baseline.
 
-Training and averaging are the code of the secure run, so with all hospitals accepted both end with the same bits.
+Training and averaging are the code of the secure run, so with all hospitals accepted both end with the same bits. A
+rule's step is the one on shares, up to the rounding there and to what the rule draws at random.
 """
+
+from collections.abc import Collection
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -14,12 +18,15 @@ from mithridate.evaluation.records import Observer, RoundRecord, append_record, 
 from mithridate.federation.collusion import agreed, read_models
 from mithridate.federation.dropout import drops
 from mithridate.federation.folder import RunFolder
+from mithridate.federation.plain_rule import PlainRule, beyond
 from mithridate.federation.prepared import Prepared
 from mithridate.federation.site import hospital_name
 from mithridate.federation.stopwatch import Stopwatch
 from mithridate.ledger.store import ModelStore
 from mithridate.models.files import from_safetensors, to_safetensors
 from mithridate.verification.verdict import Rule
+
+_MEMORY = "rule_memory"
 
 
 def run_plain(prepared: Prepared, folder: RunFolder, observer: Observer) -> None:
@@ -34,13 +41,16 @@ def run_plain(prepared: Prepared, folder: RunFolder, observer: Observer) -> None
         append_record(folder.path, records[0])
         observer.round_done(records[0])
     for round_number in range(records[-1].round + 1, prepared.study.training.rounds + 1):
-        record = _round(prepared, store, [str(record.model_hash) for record in records], round_number, observer)
+        models = [str(record.model_hash) for record in records]
+        record = _round(prepared, store, folder.path / _MEMORY, models, round_number, observer)
         records.append(record)
         append_record(folder.path, record)
         observer.round_done(record)
 
 
-def _round(prepared: Prepared, store: ModelStore, models: list[str], number: int, observer: Observer) -> RoundRecord:
+def _round(
+    prepared: Prepared, store: ModelStore, memory: Path, models: list[str], number: int, observer: Observer
+) -> RoundRecord:
     watch = Stopwatch(number, observer)
     base = models[-1]
     vector = from_safetensors(store.get(base), prepared.layout)
@@ -61,10 +71,12 @@ def _round(prepared: Prepared, store: ModelStore, models: list[str], number: int
         colluders = [site for site in prepared.sites if site.index in trained and site.colludes(number)]
         trained |= agreed(colluders, trained, vector, earlier, number, len(prepared.sites))
         updates = _encoded(trained, notes)
+    rejected = beyond(updates, prepared.bounds) if prepared.study.aggregation.robust else []
     model, reason = vector, None
     with watch.phase("aggregate"):
         try:
-            model = _average(prepared, vector, updates)
+            accepted = {index: update for index, update in updates.items() if index not in rejected}
+            model = _aggregate(prepared, memory, vector, number, accepted)
         except RoundVoid as error:
             reason = str(error)
         digest = store.put(to_safetensors(model, prepared.layout))
@@ -78,7 +90,7 @@ def _round(prepared: Prepared, store: ModelStore, models: list[str], number: int
         hospitals=len(prepared.sites),
         trained=len(updates),
         submitted=len(updates),
-        verdicts={site.name: (Rule.ACCEPTED if site.index in updates else Rule.ABSENT).word for site in prepared.sites},
+        verdicts=_verdicts(prepared, updates, rejected),
         notes=notes,
         seconds=seconds,
         **prepared.measure(model),
@@ -104,13 +116,32 @@ def _drops_out(prepared: Prepared, hospital: int, number: int) -> bool:
     return any(drops(prepared.study, when, hospital, number, 0) for when in ("before", "after"))
 
 
-def _average(
-    prepared: Prepared, base: npt.NDArray[np.float32], updates: dict[int, npt.NDArray[np.uint64]]
+def _verdicts(prepared: Prepared, sent: Collection[int], rejected: Collection[int]) -> dict[str, str]:
+    rules = {site.name: Rule.ACCEPTED if site.index in sent else Rule.ABSENT for site in prepared.sites}
+    rules |= {hospital_name(index): Rule.NORM for index in rejected}
+    return {name: rule.word for name, rule in rules.items()}
+
+
+def _aggregate(
+    prepared: Prepared,
+    memory: Path,
+    base: npt.NDArray[np.float32],
+    number: int,
+    updates: dict[int, npt.NDArray[np.uint64]],
 ) -> npt.NDArray[np.float32]:
     if not updates:
         raise RoundVoid("no hospital sent an update")
+    if prepared.study.aggregation.robust:
+        step = PlainRule(prepared, memory).step(base, number, updates)
+        return next_model(base, encode(step).view(np.int64))
+    return _average(prepared, base, updates)
+
+
+def _average(
+    prepared: Prepared, base: npt.NDArray[np.float32], updates: dict[int, npt.NDArray[np.uint64]]
+) -> npt.NDArray[np.float32]:
     members = sorted(updates)
     weights = [len(prepared.sites[index].dataset) for index in members]
-    aggregator = aggregators.get(prepared.study.aggregation.name)
+    aggregator = aggregators.get(prepared.study.aggregation.linear)
     total = aggregator.combine(np.stack([updates[index] for index in members]), weights)
     return next_model(base, aggregator.finish(total.view(np.int64), weights))

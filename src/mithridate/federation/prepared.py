@@ -76,6 +76,11 @@ class Prepared:
         )
         return cls(study, split, module, layout_of(module), to_vector(module), sites)
 
+    @property
+    def bounds(self) -> Bounds:
+        """Of honest updates."""
+        return Bounds.of(self.study.clipping.norm)
+
     def measure(self, vector: npt.NDArray[np.float32]) -> dict[str, Any]:
         """Accuracy, loss and worst-class recall of a model on the test set, as a record names them."""
         metrics = evaluate(self.module, vector, self.split.test)
@@ -89,15 +94,29 @@ class Prepared:
         """The record of round 0."""
         return RoundRecord(round=0, status="initial", model_hash=model_hash, **self.measure(self.initial))
 
-    def at_each_site(self, step: Callable[[int], None], indices: Iterable[int]) -> None:
-        """Runs `step` for some hospitals, as many at a time as train well beside each other."""
+    def at_each_site(
+        self, step: Callable[[int], None], indices: Iterable[int], beside: Callable[[], None] | None = None
+    ) -> None:
+        """Runs `step` for some hospitals, as many at a time as train well beside each other.
+
+        Args:
+            step: of one hospital, by number.
+            indices: of the hospitals.
+            beside: another party's work, done at the same time.
+        """
         workers = worker_count(self.module)
         if workers == 1:
             for index in indices:
                 step(index)
+            if beside is not None:
+                beside()
             return
-        with ThreadPoolExecutor(workers) as pool:
+        # Others work on machines of their own: on this one the processors are shared out by the system.
+        with ThreadPoolExecutor(workers) as pool, ThreadPoolExecutor(1) as other:
+            apart = None if beside is None else other.submit(beside)
             list(pool.map(step, indices))
+            if apart is not None:
+                apart.result()
 
 
 def _check_sums(study: Study, split: Split) -> None:

@@ -9,6 +9,10 @@ import numpy as np
 
 from mithridate.aggregation import aggregators
 from mithridate.aggregation.model import next_model
+from mithridate.aggregation.registry import TrackRecord
+from mithridate.aggregation.rule import Rule
+from mithridate.aggregation.secure import SharedRound
+from mithridate.aggregation.settings import REPUTATION, AggregationSettings
 from mithridate.crypto.commitment import commit_randomness
 from mithridate.crypto.keys import PrivateKey, PublicKey
 from mithridate.errors import OpeningRefused, ProtocolError, RoundVoid
@@ -18,15 +22,18 @@ from mithridate.federation.curator import CuratedShares, curated_context, open_c
 from mithridate.federation.opened import OpenedUpdates, Recipient, agree_on_one, held_alike
 from mithridate.federation.openings import OpeningLog
 from mithridate.federation.reference import ReferenceShape, ReferenceShares, open_reference
+from mithridate.federation.robust import RobustAggregation, rule_of
+from mithridate.federation.rule_memory import RuleMemoryLog
 from mithridate.federation.standings import StandingLog
+from mithridate.federation.track_records import track_records
 from mithridate.ledger.interface import AttemptState, HospitalRecord, Ledger, Phase
 from mithridate.ledger.store import ModelStore
 from mithridate.models.files import from_safetensors, to_safetensors
 from mithridate.models.layout import Layout
 from mithridate.mpc.shares import ReplicatedShare, concatenate
-from mithridate.verification.inference import FellBehind
+from mithridate.verification.inference import Correct, FellBehind
 from mithridate.verification.pipeline import curator_records
-from mithridate.verification.verdict import Rule
+from mithridate.verification.verdict import Rule as Verdict
 
 
 @dataclass(frozen=True)
@@ -36,18 +43,20 @@ class StudyRules:
     Args:
         layout: of the model.
         cascade: how updates are verified.
-        release: the check of a new model.
-        aggregator: its name.
-        min_accepted: fewest members of an aggregate that may be opened.
+        correct: what the check before a release counts.
+        release: the check.
+        aggregation: how accepted updates become one.
+        curated: whether the curator sends an update of its own in every round.
         reference: shape of the reference set.
         curator: the curator's public key.
     """
 
     layout: Layout
     cascade: Cascade
+    correct: Correct
     release: FellBehind
-    aggregator: str
-    min_accepted: int
+    aggregation: AggregationSettings
+    curated: bool
     reference: ReferenceShape
     curator: PublicKey
 
@@ -62,6 +71,7 @@ class Validator:
         store: where global models lie.
         openings: its record of opened aggregates.
         standings: its record of the evidence against the hospitals.
+        memories: its record of what a robust rule keeps.
         rules: the study's.
     """
 
@@ -73,6 +83,7 @@ class Validator:
         store: ModelStore,
         openings: OpeningLog,
         standings: StandingLog,
+        memories: RuleMemoryLog,
         rules: StudyRules,
     ) -> None:
         self.rank = rank
@@ -82,6 +93,7 @@ class Validator:
         self._store = store
         self._openings = openings
         self._standings = standings
+        self._memories = memories
         self._rules = rules
         self._member: CommitteeMember | None = None
         self._reference: ReferenceShares | None = None
@@ -89,6 +101,7 @@ class Validator:
         self._updates: OpenedUpdates | None = None
         self._curated: CuratedShares | None = None
         self._state: AttemptState | None = None
+        self._counts: dict[bytes, ReplicatedShare] = {}
 
     def join(self, member: CommitteeMember) -> None:
         """Takes its end of a fresh joint computation, before the first round and after one that failed."""
@@ -127,9 +140,7 @@ class Validator:
         state = self._ledger.attempt(announced.round, announced.attempt)
         recipient = Recipient(self.rank, self._key, self._ledger.study_id(), self._rules.layout.size, self._roster)
         self._updates, self._state = recipient.open(state, parts, self._joined.peers), state
-        self._curated, reason = (
-            self._open_curated(state, curated) if self._rules.cascade.settings.curated else (None, "")
-        )
+        self._curated, reason = self._open_curated(state, curated) if self._rules.curated else (None, "")
         return self._updates if not reason else replace(self._updates, curator=reason)
 
     def judge(self) -> Verdicts:
@@ -144,13 +155,13 @@ class Validator:
         if not held_alike(standing.evidence, self._joined.peers):
             raise RoundVoid(f"{self.name} and its predecessor keep different evidence: one of the records was altered")
         base = self._model(state.base_hash)
-        verdicts = self._rules.cascade.judge(
-            self._joined, self._held, records, base, self._curated, standing, state.seed, reference
-        )
+        cascade = self._rules.cascade
+        curated = self._curated if cascade.settings.curated else None
+        verdicts = cascade.judge(self._joined, self._held, records, base, curated, standing, state.seed, reference)
         self._standings.put(state.round, state.attempt, verdicts.standing, curator=verdicts.curator)
         return verdicts
 
-    def attest_verdicts(self, state: AttemptState, verdicts: tuple[Rule, ...]) -> None:
+    def attest_verdicts(self, state: AttemptState, verdicts: tuple[Verdict, ...]) -> None:
         """Attests the verdicts on the ledger."""
         self._ledger.attest_verdicts(state.round, state.attempt, bytes(verdicts))
 
@@ -161,14 +172,20 @@ class Validator:
             OpeningRefused: the members are not bound on the ledger, are too few, or were others before; or the
                 curator's part is lost.
             TamperingDetected: another validator altered what it holds.
-            RoundVoid: the next model would not be finite.
+            RoundVoid: the next model would not be finite, or too few are accepted for the study's robust rule.
         """
         state = self._ledger.attempt(announced.round, announced.attempt)
-        members = self._bound_members(state)
+        members, settings = self._bound_members(state), self._rules.aggregation
+        rule = rule_of(settings, state, len(members)) if settings.robust else None
+        root = self._root(state, rule)
         self._openings.permit(state.round, state.generation, state.attempt, state.base_hash, members)
-        aggregator = aggregators.get(self._rules.aggregator)
-        weights = [self._roster[index].records for index in members]
-        shares, weights = self._with_curator(state, self._held.rows(members), weights)
+        shares, weights = self._held.rows(members), self._weights(state, members)
+        if rule is not None:
+            gathered = SharedRound(shares, weights, self._rules.cascade.bounds, root)
+            # Weighed as its members are together, so that the curator's update has the same part in it.
+            shares, weights = self._step(state, rule, members, gathered), [sum(weights)]
+        shares, weights = self._with_curator(state, shares, weights)
+        aggregator = aggregators.get(settings.linear)
         total = ReplicatedShare(
             self.rank, aggregator.combine(shares.first, weights), aggregator.combine(shares.second, weights)
         )
@@ -182,10 +199,16 @@ class Validator:
 
     def check_release(self) -> bool:
         """True if the ledger's current model did not fall behind the stable one, on the reference set, in shares."""
-        if self._reference is None:
-            raise RoundVoid(f"{self.name} has no reference set to check the new model on")
-        new, stable = self._model(self._ledger.current_model()), self._model(self._ledger.stable_model())
-        return not self._joined.fell_behind(self._rules.release, new, stable, self._reference)
+        new, stable = self._ledger.current_model(), self._ledger.stable_model()
+        # The stable model was a new one before and was counted then. All three must count the same ones now.
+        known = {model: self._counts[model] for model in {new, stable} & self._counts.keys()}
+        if not agree_on_one(b"".join(sorted(known)), self._joined.peers):
+            known = {}
+        for model in (new, stable):
+            if model not in known:
+                known[model] = self._count(model)
+        self._counts = known
+        return not self._joined.fell_behind(self._rules.release, self._counts[new], self._counts[stable])
 
     def vote_release(self, state: AttemptState, passed: bool) -> None:
         """Votes to release the new model, or to roll back to the stable one."""
@@ -211,6 +234,29 @@ class Validator:
             return None, reason
         return opened, ""
 
+    def _step(self, state: AttemptState, rule: Rule, members: list[int], gathered: SharedRound) -> ReplicatedShare:
+        part = RobustAggregation(self._memories, self._ledger, len(self._roster))
+        return part.step(self._joined, state, rule, members, gathered).reshape(1, -1)
+
+    def _weights(self, state: AttemptState, members: list[int]) -> list[int]:
+        """The public weights of the members' updates."""
+        aggregator = aggregators.get(self._rules.aggregation.linear)
+        earlier = [TrackRecord()] * len(self._roster)
+        if self._rules.aggregation.name == REPUTATION:
+            earlier = track_records(self._ledger, state.round, len(self._roster))
+        return aggregator.weigh([self._roster[index].records for index in members], [earlier[i] for i in members])
+
+    def _root(self, state: AttemptState, rule: Rule | None) -> ReplicatedShare | None:
+        """The curator's update, for a rule that trusts it."""
+        if rule is None or not rule.rooted:
+            return None
+        refused = self._rules.cascade.settings.curated and not self._standings.curator_counts(
+            state.round, state.attempt
+        )
+        if self._curated is None or refused:
+            raise RoundVoid(f"{rule.name} needs the curator's update, and there is none that could be used")
+        return self._curated.update
+
     def _with_curator(
         self, state: AttemptState, shares: ReplicatedShare, weights: list[int]
     ) -> tuple[ReplicatedShare, list[int]]:
@@ -227,13 +273,19 @@ class Validator:
     def _bound_members(self, state: AttemptState) -> list[int]:
         if state.phase is not Phase.BOUND or state.verdicts is None:
             raise OpeningRefused(f"round {state.round}: the verdicts are not bound on the ledger, so nothing is opened")
-        members = [index for index, code in enumerate(state.verdicts) if code == Rule.ACCEPTED]
-        if len(members) < self._rules.min_accepted:
+        members = [index for index, code in enumerate(state.verdicts) if code == Verdict.ACCEPTED]
+        least = self._rules.aggregation.min_accepted
+        if len(members) < least:
             raise OpeningRefused(
-                f"round {state.round}: {len(members)} accepted hospitals, fewer than {self._rules.min_accepted}: "
+                f"round {state.round}: {len(members)} accepted hospitals, fewer than {least}: "
                 "an aggregate of so few would show single updates"
             )
         return members
+
+    def _count(self, model: bytes) -> ReplicatedShare:
+        if self._reference is None:
+            raise RoundVoid(f"{self.name} has no reference set to check the new model on")
+        return self._joined.correct(self._rules.correct, self._model(model), self._reference)
 
     def _model(self, digest: bytes) -> Parameters:
         return from_safetensors(self._store.get(digest.hex()), self._rules.layout)

@@ -9,25 +9,39 @@ import re
 import shutil
 import tempfile
 import threading
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from spu import libspu
 
-_SENT = re.compile(rb"Link details: total send bytes (\d+)")
+_SENT = re.compile(rb"Link details: total send bytes (\d+),.*send actions (\d+)")
 _MAX_LOG_BYTES = 64 * 1024 * 1024
 
 
-class _SentBytes:
+@dataclass(frozen=True)
+class Sent:
+    """What was sent in programs that have ended.
+
+    Args:
+        bytes: of content.
+        messages: sent; no fewer than the rounds of communication.
+    """
+
+    bytes: int
+    messages: int
+
+
+class _SentCounts:
     """Sums the log's send counts; reads each part of the log once."""
 
     def __init__(self, log: Path) -> None:
         self._log = log
         self._lock = threading.Lock()
         self._offset = 0
-        self._total = 0
+        self._total = Sent(0, 0)
 
-    def total(self) -> int:
+    def total(self) -> Sent:
         with self._lock:
             if not self._log.exists():
                 return self._total
@@ -39,7 +53,8 @@ class _SentBytes:
             # A line still being written is left for the next call.
             text = text[: text.rfind(b"\n") + 1]
             self._offset += len(text)
-            self._total += sum(int(count) for count in _SENT.findall(text))
+            for size, messages in _SENT.findall(text):
+                self._total = Sent(self._total.bytes + int(size), self._total.messages + int(messages))
             return self._total
 
 
@@ -51,14 +66,14 @@ def start() -> None:
     _log()
 
 
-def _log() -> _SentBytes:
+def _log() -> _SentCounts:
     # `cache` alone may call twice when validators start in threads of their own.
     with _start_lock:
         return _open_log()
 
 
 @cache
-def _open_log() -> _SentBytes:
+def _open_log() -> _SentCounts:
     folder = tempfile.mkdtemp(prefix="mithridate-spu-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     options = libspu.logging.LogOptions()
@@ -66,11 +81,16 @@ def _open_log() -> _SentBytes:
     options.system_log_path = str(Path(folder) / "spu.log")
     options.max_log_file_size = _MAX_LOG_BYTES
     libspu.logging.setup_logging(options)
-    return _SentBytes(Path(folder) / "spu.log")
+    return _SentCounts(Path(folder) / "spu.log")
 
 
 def bytes_sent() -> int:
     """Bytes sent so far by all sessions of this process, in programs that have ended; the difference of two counts."""
+    return sent().bytes
+
+
+def sent() -> Sent:
+    """What all sessions of this process sent so far, in programs that have ended."""
     return _log().total()
 
 

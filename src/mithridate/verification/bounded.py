@@ -4,9 +4,11 @@ Sources: range by modular Johnson-Lindenstrauss (Gentry, Halevi, Lyubashevsky, E
 updates in PINE (Rothblum, Omri, Chen, Talwar, USENIX Security 2024). Norms are the exact diagonal of the Gram matrix.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from mithridate.verification.registry import Array, Bounds, Statistics, UpdateDetector, update_detectors
 from mithridate.verification.verdict import Rule
@@ -40,12 +42,22 @@ def too_long(statistics: Statistics, settings: "DefenceSettings") -> Array:
 
     Squared norms are compared for each record: a hospital with more records takes more steps.
     """
-    records = np.array(statistics.records, dtype=np.float64)
-    allowed = settings.norm_multiple**2 * records[:, None] / records[None]
-    # Factors above one could take a squared norm out of the ring.
-    shortened, limits = np.minimum(1 / allowed, 1), np.minimum(allowed, 1)
+    shortened, limits = statistics.factors[0], statistics.factors[1]
     longer_than = statistics.squared[:, None] * shortened > statistics.squared[None] * limits
     return beyond_bound(statistics.gram, statistics.bounds) | most_of_the_others(longer_than & statistics.sound[None])
+
+
+def length_factors(records: Sequence[int], multiple: float) -> npt.NDArray[np.float64]:
+    """What squared norms are multiplied by before they are compared, (2, n, n): row i's first, column j's second.
+
+    Args:
+        records: of the n hospitals.
+        multiple: how much longer an update may be than another one, for each record.
+    """
+    known = np.array(records, dtype=np.float64)
+    allowed = multiple**2 * known[:, None] / known[None]
+    # Factors above one could take a squared norm out of the ring.
+    return np.stack([np.minimum(1 / allowed, 1), np.minimum(allowed, 1)])
 
 
 def most_of_the_others(relation: Array) -> Array:

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 import numpy.typing as npt
 
-from mithridate.verification.bounded import beyond_bound, beyond_range
+from mithridate.verification.bounded import beyond_bound, beyond_range, length_factors
 from mithridate.verification.evidence import gathered
 from mithridate.verification.registry import Array, Bounds, Statistics, update_detectors
 from mithridate.verification.settings import GRADIENT, INFERENCE, DefenceSettings
@@ -36,20 +36,26 @@ class UpdateGates:
     Args:
         settings: the study's defence.
         bounds: of honest updates.
-        records: of the n hospitals, public.
+        records: of the n hospitals, public; not part of the program, which other hospitals need not compile anew.
+        bounded: reject updates beyond range and bound whatever detectors run.
     """
 
     settings: DefenceSettings
     bounds: Bounds
-    records: tuple[int, ...] = field(default=())
+    records: tuple[int, ...] = field(default=(), compare=False)
+    bounded: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
         """The detectors that run, in the order in which a rejection is attributed."""
         return tuple(name for name in self.settings.active if name != INFERENCE)
 
+    def factors(self, n: int) -> npt.NDArray[np.float64]:
+        """The program's public input (2, n, n) for n hospitals, those of `records` or of one size."""
+        return length_factors(self.records or (1,) * n, self.settings.norm_multiple)
+
     def __call__(
-        self, projected: Array, gram: Array, products: Array, directed: Array, evidence: Array
+        self, projected: Array, gram: Array, products: Array, directed: Array, evidence: Array, factors: Array
     ) -> tuple[Array, Array]:
         """Codes int64 (n,) and evidence (n,).
 
@@ -59,10 +65,11 @@ class UpdateGates:
             products: the same as real numbers, times 2^18.
             directed: real (n,), inner products with the direction of use, times 2^18.
             evidence: real (n,), before the round.
+            factors: real (2, n, n), public, from `factors`.
         """
-        statistics = self.statistics(projected, gram, products, directed, evidence)
+        statistics = self.statistics(projected, gram, products, directed, evidence, factors)
         flags = {name: update_detectors.get(name).flags(statistics, self.settings) for name in self.names}
-        codes = gram.diagonal() * 0
+        codes = self._unbounded(projected, gram)
         for name in reversed(self.names):
             codes = flags[name] * int(update_detectors.get(name).rule) + ~flags[name] * codes
         if GRADIENT in self.names:
@@ -70,8 +77,18 @@ class UpdateGates:
             codes = complete * int(Rule.SUSPENDED) + ~complete * codes
         return codes, statistics.evidence
 
+    def _unbounded(self, projected: Array, gram: Array) -> Array:
+        codes = gram.diagonal() * 0
+        if self.bounded:
+            for rule, flags in (
+                (Rule.NORM, beyond_bound(gram, self.bounds)),
+                (Rule.RANGE, beyond_range(projected, self.bounds)),
+            ):
+                codes = flags * int(rule) + ~flags * codes
+        return codes
+
     def statistics(
-        self, projected: Array, gram: Array, products: Array, directed: Array, evidence: Array
+        self, projected: Array, gram: Array, products: Array, directed: Array, evidence: Array, factors: Array
     ) -> Statistics:
         """What the detectors see, with the evidence after the round; arguments as `__call__`."""
         n = gram.shape[0]
@@ -84,16 +101,14 @@ class UpdateGates:
         cosines = shrunk * inverse[:, None] * inverse[None, :]
         cosines = cosines * (1 - np.eye(n)) - np.eye(n)
         scores = _shrunk(directed * (_ROOT / FIXED), long) * inverse
-        before = Statistics(
-            projected, gram, squared, cosines, scores, evidence, sound, self.records or (1,) * n, self.bounds
-        )
+        before = Statistics(projected, gram, squared, cosines, scores, evidence, sound, factors, self.bounds)
         proofs = ~sound
         for name in self.names:
             detector = update_detectors.get(name)
             if detector.proves:
                 proofs = proofs | detector.flags(before, self.settings)
         after = gathered(evidence, scores, proofs, self.settings) if GRADIENT in self.names else evidence
-        return Statistics(projected, gram, squared, cosines, scores, after, sound, before.records, self.bounds)
+        return Statistics(projected, gram, squared, cosines, scores, after, sound, factors, self.bounds)
 
 
 def rules_in_plaintext(
@@ -112,22 +127,24 @@ def rules_in_plaintext(
         direction: float64 (d,), the direction of use; none takes zeros.
         evidence: float64 (n,), before; none takes zeros.
     """
-    codes, after = gates(*inputs_in_plaintext(updates, rows, direction, evidence))
+    codes, after = gates(*inputs_in_plaintext(gates, updates, rows, direction, evidence))
     return tuple(Rule(int(code)) for code in codes), np.asarray(after)
 
 
 def inputs_in_plaintext(
+    gates: UpdateGates,
     updates: npt.NDArray[np.int64],
     rows: npt.NDArray[np.int64],
     direction: npt.NDArray[np.float64] | None = None,
     evidence: npt.NDArray[np.float64] | None = None,
-) -> tuple[Array, Array, Array, Array, Array]:
+) -> tuple[Array, ...]:
     """What `UpdateGates` takes, of updates in the clear; arguments as `rules_in_plaintext`."""
     n, d = updates.shape
     gram = updates @ updates.T
     towards = np.zeros(d) if direction is None else direction
     before = np.zeros(n) if evidence is None else evidence
-    return updates @ rows.T, gram, gram / FIXED, updates.astype(np.float64) @ towards, before
+    directed = updates.astype(np.float64) @ towards
+    return updates @ rows.T, gram, gram / FIXED, directed, before, gates.factors(n)
 
 
 def _shrunk(values: Array, long: Array) -> Array:

@@ -58,22 +58,35 @@ def findings(changes: Array, onehot: Array, standard_errors: float) -> Array:
     """
     counts = onehot.sum(axis=0)
     present = counts > 0.5
-    shares = present / (counts + ~present * 1.0) / present.sum()
-    weights = (onehot * shares[None, :]).sum(axis=1)
-    harmful, raised = _lowered(changes[:-1], weights, standard_errors)
-    worse, ahead = _lowered(changes[:-1] - changes[-1:], weights, standard_errors)
+    inverse = present / (counts + ~present * 1.0)
+    shares = present / present.sum()
+    harmful, raised = _lowered(changes[:-1], onehot, inverse, shares, standard_errors)
+    worse, ahead = _lowered(changes[:-1] - changes[-1:], onehot, inverse, shares, standard_errors)
     bad = harmful & worse
     good = (raised | ahead) & ~bad
     return bad * int(Finding.HARMFUL) + good * int(Finding.USEFUL)
 
 
-def _lowered(changes: Array, weights: Array, standard_errors: float) -> tuple[Array, Array]:
-    """Rows whose weighted mean lies below zero by z standard errors; rows where it lies clearly above."""
-    means = (changes * weights[None, :]).sum(axis=1)
-    # Weights add up to one: times m they and the spread stay at the scale of the changes.
+def _lowered(
+    changes: Array, onehot: Array, inverse: Array, shares: Array, standard_errors: float
+) -> tuple[Array, Array]:
+    """Rows whose mean over the classes lies below zero by z standard errors; rows where it lies clearly above.
+
+    The spread is that within each class: a push towards a class moves the classes apart and says nothing of chance.
+
+    Args:
+        changes: (n, m).
+        onehot: (m, C).
+        inverse: (C,), one over the samples of a class, 0 for a class without samples.
+        shares: (C,), what each class counts.
+    """
+    of_class = (changes @ onehot) * inverse[None, :]
+    means = (of_class * shares[None, :]).sum(axis=1)
+    apart = changes - of_class @ onehot.T
+    # Times m the variance of the mean stays at the scale of the changes.
     m = changes.shape[1]
-    spread = (changes - means[:, None]) * (weights * m)[None, :]
-    variance = (spread * spread).sum(axis=1) * (1.0 / m)
+    weights = inverse * shares
+    variance = (((apart * apart) @ onehot) * weights[None, :] * (weights * m)[None, :]).sum(axis=1)
     squared = means * means * m
     return (means < 0) & (squared > standard_errors**2 * variance), (means > 0) & (squared > _CLEARLY**2 * variance)
 
@@ -139,19 +152,33 @@ class Scaled:
 
 
 @dataclass(frozen=True)
+class Correct:
+    """How many samples each of k models predicts right.
+
+    Args:
+        model: the lowered module.
+    """
+
+    model: Lowered
+
+    def __call__(self, models: jax.Array, x: jax.Array, onehot: jax.Array) -> jax.Array:
+        """int (k,); models (k, d) public, x (m, *shape) and onehot (m, C) secret."""
+        return (margins(logits(self.model, models, x), onehot) > 0).sum(axis=1)
+
+
+@dataclass(frozen=True)
 class FellBehind:
     """The release check: is a model's accuracy on the reference set below another's by more than a tolerance?
 
     Args:
-        model: the lowered module.
         tolerance: share of the samples, 0 to 1.
+        samples: m.
     """
 
-    model: Lowered
     tolerance: float
+    samples: int
 
-    def __call__(self, models: jax.Array, x: jax.Array, onehot: jax.Array) -> jax.Array:
-        """bool (); models (2, d) public, the new one first, x (m, *shape) and onehot (m, C) secret."""
-        correct = (margins(logits(self.model, models, x), onehot) > 0).sum(axis=1)
+    def __call__(self, new: jax.Array, stable: jax.Array) -> jax.Array:
+        """bool (1,) of how many samples each predicts right, int (1,)."""
         # A share such as 0.29 of 100 is 28.999... in floating point.
-        return correct[1] - correct[0] > int(self.tolerance * x.shape[0] + 1e-9)
+        return stable - new > int(self.tolerance * self.samples + 1e-9)

@@ -11,10 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from mithridate.data.dataset import Dataset
+from mithridate.data.preprocessing import CLIP
 
 Record = npt.NDArray[np.float32]
 
-_RARE = (3.0, 6.0)
+_RARE = (0.6 * CLIP, CLIP)
 """Standard deviations from the mean of a rare value in a table."""
 
 

@@ -48,7 +48,7 @@ class Statistics:
         scores: real (n,), cosines to the direction of use times its norm, from -2 to 2; 0 where there is none.
         evidence: real (n,), against each hospital, this round's scores included.
         sound: bool (n,), updates within range and bound: nothing may be concluded from those of others.
-        records: the hospitals' records, n public integers.
+        factors: real (2, n, n), public: how squared norms of hospitals of different sizes compare.
         bounds: of honest updates.
     """
 
@@ -59,7 +59,7 @@ class Statistics:
     scores: Array
     evidence: Array
     sound: Array
-    records: tuple[int, ...]
+    factors: Array
     bounds: Bounds
 
 

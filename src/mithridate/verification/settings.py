@@ -27,6 +27,8 @@ class DefenceSettings(Section):
     """"similarity" rejects an update with no larger cosine to any other, and no larger score either way: noise."""
     score_floor: float = Field(default=0.0, ge=-2, le=2)
     """"gradient" counts a score (cosine to the direction of use, from -2 to 2) below this against the hospital."""
+    score_share: float = Field(default=0.3, ge=0, le=1)
+    """This share of the round's median score is added to `score_floor`."""
     score_slope: float = Field(default=4.0, gt=0, le=100)
     """How fast evidence grows with the distance of a score from `score_floor`; a round adds at most 1."""
     forgiveness: float = Field(default=0.2, ge=0, le=1)
@@ -44,7 +46,7 @@ class DefenceSettings(Section):
     curator_weight: float = Field(default=0.3, ge=0, le=1)
     """Weight of the curator's own update against that of the accepted; it also stands in for those left out."""
     probes: int | None = Field(default=None, ge=0, le=16)
-    """Copies of the reference set with random triggers that the curator learns; left out, 4 of images, 0 of tables."""
+    """Copies of the reference set with random triggers that the curator learns; left out, 4 of images, 2 of tables."""
 
     @model_validator(mode="after")
     def _known(self) -> "DefenceSettings":

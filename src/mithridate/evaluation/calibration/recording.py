@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy.typing as npt
 from mithridate.attacks import Conspiracy
 from mithridate.crypto.fixed_point import encode
 from mithridate.evaluation.calibration.studies import study_of
-from mithridate.evaluation.calibration.thresholds import GATES, MARGIN_CAPS, STANDARD_ERRORS, WATCHED
+from mithridate.evaluation.calibration.thresholds import GATES, MARGIN_CAPS, STANDARD_ERRORS, WATCHED, Gate
 from mithridate.evaluation.detection.cells import UNDEFENDED, Cell
 from mithridate.evaluation.detection.defences import PipelineDefence, RoundView, RuleDefence, round_seed
 from mithridate.evaluation.detection.simulator import Play, play
@@ -122,18 +123,14 @@ class Recorder:
         ring = encode(view.updates).view(np.int64)
         # Simulated updates are clipped to the bound, so that no projection is needed to tell.
         rows = np.zeros((1, ring.shape[1]), dtype=np.int64)
-        seen = gates.statistics(*inputs_in_plaintext(ring, rows, direction, standing.evidence))
-        first = {}
-        for gate in GATES:
-            flags = update_detectors.get(gate.detector).flags
-            apart = settings.model_copy(update=gate.apart)
-            first[gate.setting] = first_flagged(
-                lambda value, flags=flags, apart=apart, name=gate.setting: flags(  # type: ignore[misc]
-                    seen, apart.model_copy(update={name: value})
-                ),
-                gate.values,
-                n,
-            )
+        seen = gates.statistics(*inputs_in_plaintext(gates, ring, rows, direction, standing.evidence))
+
+        def flags(gate: Gate, value: float) -> Flags:
+            tried = settings.model_copy(update={**gate.apart, gate.setting: value})
+            factors = replace(gates, settings=tried).factors(n)
+            return np.asarray(update_detectors.get(gate.detector).flags(replace(seen, factors=factors), tried))
+
+        first = {gate.setting: first_flagged(partial(flags, gate), gate.values, n) for gate in GATES}
         return {"scores": seen.scores, "evidence": seen.evidence, "sound": seen.sound, **first}
 
     def _of_inference(self, view: RoundView, judged: Judged) -> dict[str, npt.NDArray[Any]]:
@@ -145,15 +142,12 @@ class Recorder:
         onehot = np.eye(len(reference.classes))[reference.labels]
         widest = replace(self.pipeline, settings=self.pipeline.settings.model_copy(update={"margin_cap": 100.0}))
         changes = widest.changes(updates, view.base)
-        first = {}
-        for cap in MARGIN_CAPS:
-            capped = changes.clip(-cap, cap)
-            first[inference_at(cap)] = first_flagged(
-                lambda errors, capped=capped: in_stages(capped, onehot, errors)[0] == Finding.HARMFUL,  # type: ignore[misc]
-                STANDARD_ERRORS,
-                len(view.updates),
-            )
-        return first
+
+        def harms(cap: float, errors: float) -> Flags:
+            return np.asarray(in_stages(changes.clip(-cap, cap), onehot, errors)[0] == Finding.HARMFUL)
+
+        n = len(view.updates)
+        return {inference_at(cap): first_flagged(partial(harms, cap), STANDARD_ERRORS, n) for cap in MARGIN_CAPS}
 
     def _due(self, view: RoundView) -> Flags:
         n, seed = len(view.updates), round_seed(self.seed, view.round)

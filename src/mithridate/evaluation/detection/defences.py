@@ -192,7 +192,7 @@ class PipelineDefence:
 
     def _direction(self, view: RoundView) -> Update:
         module, reference = self.pipeline.module, self.pipeline.reference
-        return direction_of_use(module, view.base, reference, view.trained[0], list(view.trained[1:]))
+        return direction_of_use(module, view.base, reference, list(view.trained[1:3]), list(view.trained[3:]))
 
     def _note(self, number: int, present: Sequence[int], judged: Judged) -> None:
         left = {index for index, rule in zip(present, judged.rules, strict=True) if rule is not Rule.ACCEPTED}
