@@ -20,7 +20,7 @@ def basis(found: Calibration, setting: str) -> str:
     """What a calibrated value rests on, in a line."""
     if setting in found.gates:
         caught = found.gates[setting][1]
-        reason = "of the caps the one that flags most" if setting == "margin_cap" else "in some round it flags"
+        reason = "of the caps the best" if setting == "margin_cap" else "in some round it flags"
         return f"{reason}: {_told(caught)}{_short(caught.worst <= found.error / CHECKS)}"
     if setting == "quarantine":
         lost = max(found.lost.values())
