@@ -137,13 +137,14 @@ def inputs_in_plaintext(
     rows: npt.NDArray[np.int64],
     direction: npt.NDArray[np.float64] | None = None,
     evidence: npt.NDArray[np.float64] | None = None,
-) -> tuple[Array, Array, Array, Array, Array, Array]:
+) -> tuple[Array, ...]:
     """What `UpdateGates` takes, of updates in the clear; arguments as `rules_in_plaintext`."""
     n, d = updates.shape
     gram = updates @ updates.T
     towards = np.zeros(d) if direction is None else direction
     before = np.zeros(n) if evidence is None else evidence
-    return updates @ rows.T, gram, gram / FIXED, updates.astype(np.float64) @ towards, before, gates.factors(n)
+    directed = updates.astype(np.float64) @ towards
+    return updates @ rows.T, gram, gram / FIXED, directed, before, gates.factors(n)
 
 
 def _shrunk(values: Array, long: Array) -> Array:

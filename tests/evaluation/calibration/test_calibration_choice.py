@@ -94,7 +94,8 @@ def test_the_quarantine_is_the_lowest_that_the_honest_can_bear(make_recording) -
     scores[..., :4] = -0.1
     recordings = [make_recording(40, malicious=0, scores=scores)]
     people = People.of(recordings)
-    settings = quarantined(recordings, people, DefenceSettings(score_floor=0.0, score_slope=4.0, suspension=8.0))
+    alone = DefenceSettings(score_floor=0.0, score_share=0.0, score_slope=4.0, suspension=8.0)
+    settings = quarantined(recordings, people, alone, 0.01)
     # They lose the rounds above the level: five of ten are 5 %.
     assert settings.quarantine == 2.0
     assert rounds_lost(recordings, people, settings)["mnist"] == pytest.approx(0.05)
@@ -104,10 +105,33 @@ def test_the_quarantine_is_the_lowest_that_the_honest_can_bear(make_recording) -
 
 def test_a_quarantine_stays_below_the_suspension(make_recording) -> None:
     recordings = [make_recording(10, malicious=0, good=-1.0)]
-    assert (
-        quarantined(recordings, People.of(recordings), DefenceSettings(quarantine=0.1, suspension=1.0)).quarantine
-        == 0.9
-    )
+    settings = DefenceSettings(quarantine=0.1, suspension=1.0)
+    assert quarantined(recordings, People.of(recordings), settings, 0.01).quarantine == 0.9
+
+
+def test_a_quarantine_that_keeps_attackers_from_being_checked_is_not_chosen(make_recording) -> None:
+    # Attackers gather 0.4 a round by their scores alone; encrypted inference, if it may look, finds them harmful.
+    found = np.full((1, 10, 10), len(STANDARD_ERRORS))
+    found[..., :4] = 0
+    recordings = [make_recording(bad=-0.1, **{inference_at(5.0): found})]
+    settings = DefenceSettings(score_floor=0.0, score_share=0.0, score_slope=4.0, suspension=5.0)
+    chosen = quarantined(recordings, People.of(recordings), settings, 0.2)
+    people = People.of(recordings)
+    assert chosen.quarantine >= 0.4
+    assert choice.replay_of(recordings, people, chosen).caught.mean == 1
+    low = choice.replay_of(recordings, people, settings.model_copy(update={"quarantine": 0.1}))
+    assert low.caught.mean == 0
+
+
+def test_a_cap_at_which_honest_hospitals_are_spared_is_preferred(make_recording) -> None:
+    none, all_flagged = np.full((1, 10, 10), len(STANDARD_ERRORS)), np.zeros((1, 10, 10), dtype=int)
+    some = none.copy()
+    some[..., 0] = 3
+    recordings = [
+        make_recording(**{inference_at(2.0): all_flagged, inference_at(5.0): some, inference_at(10.0): all_flagged})
+    ]
+    chosen = gates(recordings, People.of(recordings), 0.01)
+    assert (chosen["margin_cap"][0], chosen["margin_cap"][1].mean) == (5.0, 0.25)
 
 
 def test_every_point_has_settings_that_a_study_takes(make_recording) -> None:

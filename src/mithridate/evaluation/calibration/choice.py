@@ -29,7 +29,8 @@ from mithridate.verification.settings import DefenceSettings
 
 ROUNDS_LOST = 0.05
 """Of honest hospitals' rounds, to quarantine, in every dataset."""
-_CHECKS = len(GATES) + 1
+CHECKS = len(GATES) + 1
+"""Detectors that judge a round by itself; each may take an equal part of the honest error."""
 _PASSES = 2
 Flags = npt.NDArray[np.bool_]
 
@@ -57,7 +58,12 @@ class Caught:
 
     def allowed(self, error: float) -> bool:
         """Whether at most `error` of the honest are out: in every dataset, and overall with its whole interval."""
-        return self.everywhere.high <= error and max(share.value for share in self.honest.values()) <= error
+        return self.everywhere.high <= error and self.worst <= error
+
+    @property
+    def worst(self) -> float:
+        """Of the honest, the largest share in a dataset."""
+        return max(share.value for share in self.honest.values())
 
     @property
     def mean(self) -> float:
@@ -83,15 +89,20 @@ def gates(recordings: Sequence[Recording], people: People, error: float) -> dict
     """
     chosen = {}
     for gate in GATES:
-        place, caught = _strictest(recordings, people, gate.setting, len(gate.values), error / _CHECKS)
+        place, caught = _strictest(recordings, people, gate.setting, len(gate.values), error / CHECKS)
         chosen[gate.setting] = gate.values[place], caught
     found = {}
     for cap in MARGIN_CAPS:
-        place, caught = _strictest(recordings, people, inference_at(cap), len(STANDARD_ERRORS), error / _CHECKS)
+        place, caught = _strictest(recordings, people, inference_at(cap), len(STANDARD_ERRORS), error / CHECKS)
         found[cap] = STANDARD_ERRORS[place], caught
     # Of equal ones the first, the smallest.
-    cap = max(found, key=lambda each: found[each][1].mean)
+    cap = max(found, key=lambda each: _worth(found[each][1], error / CHECKS))
     return {**chosen, "standard_errors": found[cap], "margin_cap": (cap, found[cap][1])}
+
+
+def _worth(caught: Caught, error: float) -> tuple[bool, float]:
+    """Larger is better: attackers flagged, if few enough honest hospitals are; else fewest of these."""
+    return (True, caught.mean) if caught.worst <= error else (False, -caught.worst)
 
 
 def _strictest(
@@ -105,7 +116,7 @@ def _strictest(
     place, caught = 0, Caught.of(people, earliest <= 0)
     for stricter in range(1, values):
         tried = Caught.of(people, earliest <= stricter)
-        if max(share.value for share in tried.honest.values()) > error:
+        if tried.worst > error:
             break
         place, caught = stricter, tried
     return place, caught
@@ -132,14 +143,24 @@ def rounds_lost(recordings: Sequence[Recording], people: People, settings: Defen
     return {name: float(lost[~people.malicious & (people.dataset == name)].mean()) for name in people.datasets}
 
 
-def quarantined(recordings: Sequence[Recording], people: People, settings: DefenceSettings) -> DefenceSettings:
-    """`settings` with the lowest quarantine that costs the honest few enough rounds; the highest where none does."""
+def quarantined(
+    recordings: Sequence[Recording], people: People, settings: DefenceSettings, error: float
+) -> DefenceSettings:
+    """`settings` with the best of the quarantines that cost the honest few enough rounds, of equal ones the lowest.
+
+    A hospital in quarantine is not checked by encrypted inference, so that a low one may suspend fewer attackers. Where
+    all cost too many rounds, the highest.
+    """
     levels = [level for level in QUARANTINES if level < settings.suspension]
-    for level in levels:
-        tried = settings.model_copy(update={"quarantine": level})
-        if max(rounds_lost(recordings, people, tried).values()) <= ROUNDS_LOST:
-            return tried
-    return settings.model_copy(update={"quarantine": levels[-1]})
+    tried = [settings.model_copy(update={"quarantine": level}) for level in levels]
+    spared = [each for each in tried if max(rounds_lost(recordings, people, each).values()) <= ROUNDS_LOST]
+    points = [replay_of(recordings, people, each) for each in spared or tried[-1:]]
+    return max(points, key=lambda point: _rank(point, error)).settings
+
+
+def replay_of(recordings: Sequence[Recording], people: People, settings: DefenceSettings) -> Point:
+    """Who is suspended by some settings."""
+    return Point(settings, Caught.of(people, highest(recordings, settings) >= settings.suspension))
 
 
 def evidence(
@@ -158,8 +179,8 @@ def evidence(
     for _ in range(_PASSES):
         grid = list(points(recordings, people, base))
         best = max(grid, key=lambda point: _rank(point, error))
-        base = quarantined(recordings, people, best.settings)
-    return Point(base, Caught.of(people, highest(recordings, base) >= base.suspension)), grid
+        base = quarantined(recordings, people, best.settings, error)
+    return replay_of(recordings, people, base), grid
 
 
 def _rank(point: Point, error: float) -> tuple[float, ...]:
@@ -167,4 +188,4 @@ def _rank(point: Point, error: float) -> tuple[float, ...]:
     honest, harmful = point.caught.everywhere.value, round(point.caught.mean, 4)
     if point.caught.allowed(error):
         return (1.0, harmful, -honest, point.settings.suspension)
-    return (0.0, -round(max(share.value for share in point.caught.honest.values()), 4), harmful)
+    return (0.0, -round(point.caught.worst, 4), harmful)

@@ -157,7 +157,7 @@ def calibrate(plans: Sequence[Plan], error: float, workers: Workers) -> Calibrat
         people=people,
         harms=harms_of(recordings),
         gates=gates,
-        default=Point(default, Caught.of(people, choice.highest(recordings, default) >= default.suspension)),
+        default=choice.replay_of(recordings, people, default),
         chosen=Point(settings, chosen.caught),
         grid=tuple(grid),
         lost=choice.rounds_lost(recordings, people, settings),

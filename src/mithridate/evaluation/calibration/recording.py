@@ -17,11 +17,10 @@ from mithridate.evaluation.detection.cells import UNDEFENDED, Cell
 from mithridate.evaluation.detection.defences import PipelineDefence, RoundView, RuleDefence, round_seed
 from mithridate.evaluation.detection.simulator import Play, play
 from mithridate.federation.prepared import Prepared
-from mithridate.verification.bounded import length_factors
 from mithridate.verification.gates import UpdateGates, inputs_in_plaintext
 from mithridate.verification.inference import Finding
 from mithridate.verification.pipeline import Judged, Pipeline, Standing, in_stages
-from mithridate.verification.registry import Statistics, update_detectors
+from mithridate.verification.registry import update_detectors
 from mithridate.verification.schedule import EVERY, due
 from mithridate.verification.settings import DefenceSettings
 from mithridate.verification.verdict import Rule
@@ -125,15 +124,14 @@ class Recorder:
         # Simulated updates are clipped to the bound, so that no projection is needed to tell.
         rows = np.zeros((1, ring.shape[1]), dtype=np.int64)
         seen = gates.statistics(*inputs_in_plaintext(gates, ring, rows, direction, standing.evidence))
-        first = {}
-        for gate in GATES:
-            first[gate.setting] = first_flagged(partial(self._flags, seen, gate), gate.values, n)
-        return {"scores": seen.scores, "evidence": seen.evidence, "sound": seen.sound, **first}
 
-    def _flags(self, seen: Statistics, gate: Gate, value: float) -> Flags:
-        settings = self.pipeline.settings.model_copy(update={**gate.apart, gate.setting: value})
-        factors = length_factors(self.pipeline.records, settings.norm_multiple)
-        return np.asarray(update_detectors.get(gate.detector).flags(replace(seen, factors=factors), settings))
+        def flags(gate: Gate, value: float) -> Flags:
+            tried = settings.model_copy(update={**gate.apart, gate.setting: value})
+            factors = replace(gates, settings=tried).factors(n)
+            return np.asarray(update_detectors.get(gate.detector).flags(replace(seen, factors=factors), tried))
+
+        first = {gate.setting: first_flagged(partial(flags, gate), gate.values, n) for gate in GATES}
+        return {"scores": seen.scores, "evidence": seen.evidence, "sound": seen.sound, **first}
 
     def _of_inference(self, view: RoundView, judged: Judged) -> dict[str, npt.NDArray[Any]]:
         """Of all updates, also of those that the gates have stopped; the mean is that of those which passed."""
@@ -144,15 +142,12 @@ class Recorder:
         onehot = np.eye(len(reference.classes))[reference.labels]
         widest = replace(self.pipeline, settings=self.pipeline.settings.model_copy(update={"margin_cap": 100.0}))
         changes = widest.changes(updates, view.base)
-        first = {}
-        for cap in MARGIN_CAPS:
-            capped = changes.clip(-cap, cap)
-            first[inference_at(cap)] = first_flagged(
-                lambda errors, capped=capped: in_stages(capped, onehot, errors)[0] == Finding.HARMFUL,  # type: ignore[misc]
-                STANDARD_ERRORS,
-                len(view.updates),
-            )
-        return first
+
+        def harms(cap: float, errors: float) -> Flags:
+            return np.asarray(in_stages(changes.clip(-cap, cap), onehot, errors)[0] == Finding.HARMFUL)
+
+        n = len(view.updates)
+        return {inference_at(cap): first_flagged(partial(harms, cap), STANDARD_ERRORS, n) for cap in MARGIN_CAPS}
 
     def _due(self, view: RoundView) -> Flags:
         n, seed = len(view.updates), round_seed(self.seed, view.round)

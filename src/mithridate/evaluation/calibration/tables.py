@@ -6,7 +6,7 @@ from typing import Any
 from rich.table import Table
 
 from mithridate.evaluation.calibration.check import Outcome, accuracy, attackers_suspended, honest_suspended
-from mithridate.evaluation.calibration.choice import ROUNDS_LOST, Caught, Point
+from mithridate.evaluation.calibration.choice import CHECKS, ROUNDS_LOST, Caught, Point
 from mithridate.evaluation.calibration.procedure import Calibration
 from mithridate.evaluation.calibration.studies import ATTACKS, SHARE
 from mithridate.evaluation.calibration.thresholds import CALIBRATED, EVIDENCE
@@ -20,8 +20,8 @@ def basis(found: Calibration, setting: str) -> str:
     """What a calibrated value rests on, in a line."""
     if setting in found.gates:
         caught = found.gates[setting][1]
-        reason = "of the caps the one that flags most" if setting == "margin_cap" else "in some round it flags"
-        return f"{reason}: {_told(caught)}"
+        reason = "of the caps the best" if setting == "margin_cap" else "in some round it flags"
+        return f"{reason}: {_told(caught)}{_short(caught.worst <= found.error / CHECKS)}"
     if setting == "quarantine":
         lost = max(found.lost.values())
         return f"{lost:.1%} of honest rounds lost{_short(lost <= ROUNDS_LOST)}; {ROUNDS_LOST:.0%} allowed"
@@ -74,8 +74,9 @@ def answer(found: Calibration) -> Json:
 def toml(found: Calibration) -> str:
     """A [defence] section for a study file."""
     settings = found.chosen.settings
-    seeds = {plan.dataset: [*plan.seeds, *plan.fresh] for plan in found.plans}
-    ranges = ", ".join(f"{name} (seeds {min(some)} to {max(some)})" for name, some in seeds.items())
+    names = sorted({plan.dataset for plan in found.plans})
+    seeds = [[seed for plan in found.plans if plan.dataset == name for seed in plan.seeds] for name in names]
+    ranges = ", ".join(f"{name} (seeds {min(some)} to {max(some)})" for name, some in zip(names, seeds, strict=True))
     lines = [f"{name} = {getattr(settings, name)!r}" for name in CALIBRATED]
     return "\n".join([f"# Calibrated on {ranges}.", "[defence]", *lines, ""])
 

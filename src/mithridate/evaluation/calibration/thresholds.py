@@ -35,10 +35,10 @@ STANDARD_ERRORS = (10.0, 9.0, 8.0, 7.0, 6.0, 5.5, 5.0, 4.5, 4.0, 3.5, 3.0, 2.5, 
 """The loosest first, as those of a gate: encrypted inference is one more."""
 MARGIN_CAPS = (2.0, 5.0, 10.0)
 EVIDENCE: Mapping[str, tuple[float, ...]] = {
-    "score_floor": (-0.15, -0.1, -0.05, -0.02, 0.0, 0.05),
-    "score_share": (0.0, 0.1, 0.2, 0.3, 0.4),
+    "score_floor": (-0.4, -0.3, -0.2, -0.15, -0.1, -0.05, 0.0, 0.05),
+    "score_share": (0.0, 0.15, 0.3, 0.5),
     "score_slope": (1.0, 2.0, 4.0, 8.0),
-    "forgiveness": (0.1, 0.2, 0.3),
+    "forgiveness": (0.05, 0.1, 0.2, 0.3, 0.5),
 }
 """Settings of the evidence -> values; all combinations are tried, each with every suspension."""
 SUSPENSIONS = tuple(level / 4 for level in range(4, 33))
