@@ -82,7 +82,7 @@ WRONG = [
     ("defence.inference = 'audit:1.5'", "from 0 to 1", "defence.inference=audit:1.5"),
     ("defence.inference = 'audit:'", "from 0 to 1", "defence.inference=audit:"),
     ("defence.inference = 'audit:nan'", "from 0 to 1", "defence.inference=audit:nan"),
-    ("defence.suspension = 0.5", "above quarantine = 0.5", "defence.suspension=0.5"),
+    ("defence.suspension = 0.5", "above quarantine = 0.9", "defence.suspension=0.5"),
     ("defence.probes = 17", "less than or equal to 16", "defence.probes=17"),
     ("defence.similarity_floor: unknown key", "defence", "defence.similarity_floor=-0.3"),
     ("attacks.0.hospitals = [2, 10]", "below hospitals.count = 10", "attacks.0.hospitals=[2,10]"),

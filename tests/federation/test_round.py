@@ -22,11 +22,13 @@ ATTACKS = [
 RULES = {2: {"gradient"}, 4: {"norm"}, 7: {"gradient", "validation loss"}, 8: {"range"}}
 # So few parameters fit the curator's ten records of a class, and their probes, too well to judge honest hospitals by.
 ATTACKED: dict[str, Any] = {"hospitals": {"count": 9}, "attacks": ATTACKS, "data": {"reference_per_class": 20}}
+PATIENT = {"suspension": 8.0, "least_score": -2.0, "score_floor": 0.0, "score_share": 0.0}
+"""Nobody is suspended in two rounds, so that each rejection keeps its reason."""
 
 
 @pytest.fixture(scope="module")
 def defended(federation_of: Any) -> tuple[Any, list[Any]]:
-    federation = federation_of(**ATTACKED)
+    federation = federation_of(**ATTACKED, defence=PATIENT)
     return federation, [federation.play(), federation.play()]
 
 
@@ -71,7 +73,12 @@ def test_without_a_defence_a_secure_round_is_federated_averaging(federation_of: 
 
 def test_encrypted_inference_rejects_flipped_labels_without_the_other_rules(federation_of: Any) -> None:
     attacks = [{"name": "label_flip", "hospitals": [4]}, {"name": "sign_flip", "hospitals": [2]}]
-    defence = {"detectors": ["range", "norm", "inference"], "inference": "all"}
+    defence = {
+        "detectors": ["range", "norm", "inference"],
+        "inference": "all",
+        "standard_errors": 4.0,
+        "margin_cap": 5.0,
+    }
     federation = federation_of(attacks=attacks, defence=defence)
     record = federation.play()
     assert record.rejected == {"hospital-2": "validation loss", "hospital-4": "validation loss"}

@@ -123,7 +123,7 @@ def alter(federation: Any, rank: int, statement: str, *values: Any) -> None:
 @pytest.fixture
 def played(federation_of: Any, lenient: dict[str, Any]) -> Any:
     """A federation after a round in which one attacker was proven to be one."""
-    federation = federation_of(attacks=[ATTACK], defence=lenient)
+    federation = federation_of(attacks=[ATTACK], defence={**lenient, "suspension": 4.0})
     record = federation.play()
     assert record.verdicts["hospital-4"] == "range"
     return federation
@@ -207,6 +207,9 @@ def test_quarantine_ends_when_the_evidence_has_fallen_and_the_past_is_not_held_a
         "noise_cosine": 0.0,
         "norm_multiple": 10.0,
         "standard_errors": 10.0,
+        "forgiveness": 0.2,
+        "quarantine": 0.5,
+        "suspension": 4.0,
     }
     federation = federation_of(attacks=attacks, defence=defence, training={"learning_rate": 0.01})
     words, evidence = [], []

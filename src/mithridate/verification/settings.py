@@ -15,8 +15,8 @@ ALL, UNDECIDED, AUDIT = "all", "undecided", "audit:"
 class DefenceSettings(Section):
     """Which updates the validators reject, and which hospitals they suspend.
 
-    The defaults are what `mithridate calibrate` chose (docs/calibration.md), but `least_score`: zero means that an update
-    points away from what is useful.
+    The defaults are what `mithridate calibrate` chose (docs/calibration.md), but for `least_score`: with less than
+    zero an update points away from what is useful.
     """
 
     name: str = "mithridate"

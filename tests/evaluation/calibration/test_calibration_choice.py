@@ -51,7 +51,7 @@ def test_too_few_hospitals_choose_the_fewest_suspended_and_say_so(make_recording
 def test_one_dataset_may_not_make_up_for_another(make_recording) -> None:
     many, few = make_recording(2000, malicious=0), make_recording(100, malicious=0, good=-1.0, dataset="pima_diabetes")
     people = People.of([many, few])
-    out = highest([many, few], DefenceSettings()) >= 4
+    out = highest([many, few], DefenceSettings(score_slope=4.0)) >= 4
     out[2000 + 2 :] = False
     caught = Caught.of(people, out)
     assert caught.everywhere.high < 0.01
@@ -113,8 +113,8 @@ def test_a_quarantine_that_keeps_attackers_from_being_checked_is_not_chosen(make
     # Attackers gather 0.4 a round by their scores alone; encrypted inference, if it may look, finds them harmful.
     found = np.full((1, 10, 10), len(STANDARD_ERRORS))
     found[..., :4] = 0
-    recordings = [make_recording(bad=-0.1, **{inference_at(5.0): found})]
-    settings = DefenceSettings(score_floor=0.0, score_share=0.0, score_slope=4.0, suspension=5.0)
+    recordings = [make_recording(bad=-0.1, **{inference_at(10.0): found})]
+    settings = DefenceSettings(least_score=-2.0, score_floor=0.0, score_share=0.0, score_slope=4.0, suspension=5.0)
     chosen = quarantined(recordings, People.of(recordings), settings, 0.2)
     people = People.of(recordings)
     assert chosen.quarantine >= 0.4

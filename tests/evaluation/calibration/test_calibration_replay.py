@@ -29,7 +29,7 @@ def recording() -> Recording:
 def test_a_replay_under_the_studys_own_settings_is_what_the_pipeline_came_to(recording: Recording) -> None:
     # All kinds of evidence are in it, or nothing is compared.
     assert proofs(recording, DefenceSettings()).any()
-    assert harmful(recording, DefenceSettings()).any()
+    assert harmful(recording, DefenceSettings(standard_errors=2.0)).any()
     again = replayed(recording, DefenceSettings(suspension=WATCHED))
     assert again.max() > 4
     np.testing.assert_allclose(again, recording["evidence"], atol=1e-9)

@@ -58,8 +58,8 @@ def test_an_unknown_profile_is_refused() -> None:
         profile("full")
 
 
-def test_every_number_of_the_settings_is_calibrated_and_the_code_has_it() -> None:
-    assert set(knobs(DefenceSettings())) == set(CALIBRATED)
+def test_every_number_of_the_settings_is_calibrated_but_the_sign_of_a_score() -> None:
+    assert set(knobs(DefenceSettings())) - {"least_score"} == set(CALIBRATED)
 
 
 @pytest.mark.parametrize("gate", GATES, ids=lambda gate: gate.setting)

@@ -42,7 +42,8 @@ def harmful(recording: Recording, settings: DefenceSettings) -> Flags:
 
 def flagged_by(first: npt.NDArray[Any], values: tuple[float, ...], threshold: float) -> Flags:
     """Updates that a threshold flags, where `first` of `values`, the loosest first, flags each."""
-    looser = [place for place, value in enumerate(values) if (threshold - value) * (values[-1] - values[0]) >= 0]
+    rising = values[-1] >= values[0]
+    looser = [place for place, value in enumerate(values) if (value <= threshold if rising else value >= threshold)]
     return np.asarray(first <= (max(looser) if looser else -1))
 
 
@@ -62,7 +63,7 @@ def _replayed(numbers: dict[str, Any], scores: Any, proven: Any, harming: Any, d
     def next_round(state: Any, seen: Any) -> Any:
         (evidence, waited), (scored, proof, harm, drawn) = state, seen
         evidence = jax.vmap(lambda *one: gathered(one[0], one[1], one[2], settings))(evidence, scored, proof)
-        passed = ~proof & (evidence <= settings.quarantine)
+        passed = ~proof & (evidence <= settings.quarantine) & (scored >= settings.least_score)
         chosen = jnp.take_along_axis(drawn, jnp.minimum(waited, EVERY - 1)[..., None], axis=-1)[..., 0]
         checked = passed & (chosen | undecided(evidence))
         after = evidence + MOST * (checked & harm)
