@@ -23,7 +23,7 @@ COUNT = 10
 ROUNDS = 8
 ATTACKERS = {2: "label_flip", 5: "sleeper", 6: "alternating"}
 HONEST = [index for index in range(COUNT) if index not in ATTACKERS]
-# Suspension after fewer rounds than by default, so that the study can be short.
+# Suspension after more rounds than by default, so that quarantine can be seen.
 ATTACKED: dict[str, Any] = {
     "data": {"max_records": None, "reference_per_class": 20},
     "hospitals": {"count": COUNT},
@@ -34,7 +34,7 @@ ATTACKED: dict[str, Any] = {
         {"name": "label_flip", "hospitals": [5], "from_round": 3},
         {"name": "label_flip", "hospitals": [6], "every": 2},
     ],
-    "defence": {"suspension": 2.0},
+    "defence": {"suspension": 2.0, "quarantine": 0.3},
 }
 
 

@@ -4,6 +4,7 @@ Its message is a submission of its own, from `CURATOR`, signed with the curator'
 followed by the direction of use, (2 d,), in fixed point.
 """
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,8 +81,10 @@ class Curator:
         state = self.ledger.attempt(announced.round, announced.attempt)
         base = from_safetensors(self.store.get(state.base_hash.hex()), self.layout)
         numbers = (self.seed, state.round, state.generation)
-        moved = [*curator_moves(self.module, base, self.reference, self.settings, self.probes, numbers)]
-        direction = direction_of_use(self.module, base, self.reference, moved[1:3], moved[3:])
+        # Its own copy: training in two threads on one module ends the process.
+        module = copy.deepcopy(self.module)
+        moved = [*curator_moves(module, base, self.reference, self.settings, self.probes, numbers)]
+        direction = direction_of_use(module, base, self.reference, moved[1:3], moved[3:])
         update = clip_l2(moved[0], self.clip_norm)
         context = curated_context(self.ledger.study_id(), state, self.layout.size)
         validators = [public_from_bytes(validator.envelope_key) for validator in self.ledger.validators()]
