@@ -228,5 +228,5 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    monkeypatch.setattr("mithridate.ledger.embedded.time", made)
+    monkeypatch.setattr("mithridate.ledger.embedded_network.time", made)
     return made

@@ -9,7 +9,7 @@ from web3 import Web3
 
 from mithridate.errors import LedgerError
 from mithridate.ledger.codec import ContractCodec, printable, revert_reason
-from mithridate.ledger.compile import study_contract
+from mithridate.ledger.compile import contract
 from mithridate.ledger.rules import SENTENCES, rule_violation
 
 HASH = bytes([7]) * 32
@@ -17,7 +17,7 @@ HASH = bytes([7]) * 32
 
 @pytest.fixture(scope="module")
 def codec() -> ContractCodec:
-    return ContractCodec(study_contract().abi)
+    return ContractCodec(contract("Study").abi)
 
 
 @pytest.mark.parametrize(
@@ -32,11 +32,11 @@ def codec() -> ContractCodec:
     ],
 )
 def test_a_call_is_encoded_as_web3_encodes_it(codec: ContractCodec, name: str, arguments: list[Any]) -> None:
-    contract = Web3().eth.contract(abi=study_contract().abi)
+    theirs = Web3().eth.contract(abi=contract("Study").abi)
     values = [
         Web3.to_checksum_address(value) if name == "enrol" and value == arguments[0] else value for value in arguments
     ]
-    assert "0x" + codec.call(name, arguments).hex() == contract.encode_abi(name, args=values)
+    assert "0x" + codec.call(name, arguments).hex() == theirs.encode_abi(name, args=values)
 
 
 @pytest.mark.parametrize(

@@ -321,12 +321,12 @@ def test_opening_what_is_no_ledger_says_so(tmp_path: Path) -> None:
 
 def test_a_journal_of_another_contract_is_not_opened(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     class Other:
-        creation_code = b"another contract"
+        runtime_code = b"another contract"
 
     scene.chain.close()
     with monkeypatch.context() as patch:
-        patch.setattr("mithridate.ledger.embedded.study_contract", lambda: Other)
-        with pytest.raises(LedgerError, match="another version of the contract"):
+        patch.setattr("mithridate.ledger.deployment.contract", lambda name: Other)
+        with pytest.raises(LedgerError, match="not this version's"):
             EmbeddedLedger.open(scene.path)
     scene.reopen()
 

@@ -8,7 +8,7 @@ from eth_utils.crypto import keccak
 
 from mithridate.errors import RuleViolation
 from mithridate.ledger.accounts import new_account
-from mithridate.ledger.client import CALL_GAS
+from mithridate.ledger.embedded_network import CALL_GAS
 from mithridate.ledger.interface import MAX_HOSPITALS, Phase
 from mithridate.ledger.rules import SENTENCES
 from mithridate.verification.verdict import Rule
@@ -22,7 +22,7 @@ EVENT = int.from_bytes(keccak(text="Suspended(uint256,uint256,uint256)"))
 def watched(scene: Scene) -> list[Any]:
     """The receipts of all transactions from now on."""
     receipts: list[Any] = []
-    chain = scene.chain._chain
+    chain = scene.chain._network._chain
     apply = chain.apply
 
     def remembering(raw: bytes) -> Any:

@@ -17,6 +17,7 @@ from eth_utils.exceptions import ValidationError
 from rlp.exceptions import RLPException  # type: ignore[import-untyped]
 
 from mithridate.errors import LedgerError
+from mithridate.ledger.network import Reverted
 
 CHAIN_ID = 0x4D495448
 GAS_LIMIT = 10**12
@@ -47,14 +48,6 @@ class EmbeddedEVM(Chain):  # type: ignore[misc]
 
     chain_id = CHAIN_ID
     vm_configuration = ((0, ClockVM),)
-
-
-class TransactionReverted(Exception):
-    """A transaction or call broke one of the contract's rules; `output` is what it returned, undecoded."""
-
-    def __init__(self, output: bytes) -> None:
-        super().__init__(output.hex())
-        self.output = output
 
 
 @dataclass(frozen=True)
@@ -141,7 +134,7 @@ class EmbeddedChain:
             The transaction's hash and its receipt.
 
         Raises:
-            TransactionReverted: the contract refused; the block is as it was before.
+            Reverted: the contract refused; the block is as it was before.
             LedgerError: the transaction is malformed, badly signed or has the wrong sequence number.
         """
         block = self._opened()
@@ -161,7 +154,7 @@ class EmbeddedChain:
         if computation.is_error:
             block.vm.state.revert(snapshot)
             block.half_applied = False
-            raise TransactionReverted(_output(computation))
+            raise Reverted(_output(computation))
         block.vm.state.commit(snapshot)
         receipt = block.vm.make_receipt(block.header, transaction, computation, block.vm.state)
         block.header = block.vm.add_receipt_to_header(block.header, receipt)
@@ -201,7 +194,7 @@ class EmbeddedChain:
         """What a read returns on the open block's state, or on the last block's as of `timestamp`.
 
         Raises:
-            TransactionReverted: the contract refused.
+            Reverted: the contract refused.
         """
         if self._open:
             return _called(self._open.vm, sender, to, data)
@@ -246,7 +239,7 @@ def _called(vm: VirtualMachineAPI, sender: bytes, to: bytes, data: bytes) -> byt
     )
     vm.state.revert(snapshot)
     if computation.is_error:
-        raise TransactionReverted(_output(computation))
+        raise Reverted(_output(computation))
     return bytes(computation.output)
 
 

@@ -1,57 +1,37 @@
-"""The study's contract as a `Ledger`: web3.py calls in, the protocol's words out.
-
-The client knows accounts, calls and reads; which network answers is its web3 provider's business.
-"""
+"""A study's contracts as a `Ledger`: the protocol's words in, calls of contracts out, whichever network holds them."""
 
 # ruff: noqa: A002 - `round` is the protocol's word for a round.
 
-from contextlib import AbstractContextManager
 from typing import Any
-
-from eth_account import Account as Signer
-from web3 import Web3
-from web3.exceptions import ContractLogicError, Web3RPCError
 
 from mithridate.errors import LedgerError
 from mithridate.ledger.accounts import Account
 from mithridate.ledger.codec import ContractCodec, printable, revert_reason
+from mithridate.ledger.compile import contract
+from mithridate.ledger.deployment import Deployment, as_hash
 from mithridate.ledger.interface import MAX_REASON_BYTES, AttemptState, HospitalRecord, ValidatorRecord
+from mithridate.ledger.network import Network, Reverted
 from mithridate.ledger.records import attempt_state, hospital_record, validator_record
 from mithridate.ledger.rules import rule_violation
 
-CALL_GAS = 50_000_000
-"""A limit, not a price: attesting the verdicts of 1,024 hospitals, the dearest call, needs a tenth of it."""
-HASH_BYTES = 32
 PAGE = 64
 MASK_BITS = 256
-REVERTED = 3
 
 
 class ContractLedger:
-    """One account's view of the study's contract; safe to use from several threads.
+    """One account's view of a study's contracts; safe to use from several threads.
 
     Args:
-        web3: connected to the network that holds the contract.
-        contract: the contract's checksummed address.
-        codec: the contract's interface.
+        network: holds the contracts.
+        deployment: where they lie.
         account: whose name this view writes in.
-        lock: held from reading an account's sequence number until its transaction is sent.
     """
 
-    def __init__(
-        self,
-        web3: Web3,
-        contract: str,
-        codec: ContractCodec,
-        account: Account,
-        lock: AbstractContextManager[Any],
-    ) -> None:
-        self._web3 = web3
-        self._contract = contract
-        self._codec = codec
+    def __init__(self, network: Network, deployment: Deployment, account: Account) -> None:
+        self._network = network
+        self._contract = deployment.addresses["Study"]
+        self._codec = ContractCodec(contract("Study").abi)
         self._account = account
-        self._lock = lock
-        self._chain_id = web3.eth.chain_id
 
     @property
     def address(self) -> str:
@@ -60,9 +40,8 @@ class ContractLedger:
 
     def enrol(self, address: str, signing_key: bytes, records: int) -> int:
         """Enrols a hospital; returns its index."""
-        with self._lock:
-            self._write("enrol", address, signing_key, records)
-            return int(self._read("hospital_count")) - 1
+        self._write("enrol", address, signing_key, records)
+        return int(self._read("hospital_index", address)) - 1
 
     def register_validator_key(self, envelope_key: bytes) -> None:
         """Registers this validator's envelope key."""
@@ -74,9 +53,8 @@ class ContractLedger:
 
     def open_round(self, round: int, base_hash: bytes, deadline: int) -> int:
         """Opens a round or its next attempt; returns the attempt."""
-        with self._lock:
-            self._write("open_round", round, as_hash(base_hash), deadline)
-            return self.attempts(round) - 1
+        self._write("open_round", round, as_hash(base_hash), deadline)
+        return self.attempts(round) - 1
 
     def commit_randomness(self, round: int, attempt: int, commitment: bytes) -> None:
         """Commits this validator to its random value."""
@@ -158,9 +136,8 @@ class ContractLedger:
 
     def latest(self) -> AttemptState | None:
         """The attempt opened last."""
-        with self._lock:
-            newest = int(self._read("latest_round"))
-            return self.attempt(newest, self.attempts(newest) - 1) if newest else None
+        newest = int(self._read("latest_round"))
+        return self.attempt(newest, self.attempts(newest) - 1) if newest else None
 
     def attempts(self, round: int) -> int:
         """How many attempts of a round were opened."""
@@ -168,21 +145,18 @@ class ContractLedger:
 
     def attempt(self, round: int, attempt: int) -> AttemptState:
         """One attempt's state."""
-        with self._lock:
-            state = self._read("attempt_state", round, attempt)
-            count = int(self._read("hospital_count"))
-            pages = [self._read("digest_page", round, attempt, start) for start in range(0, count, PAGE)]
+        state = self._read("attempt_state", round, attempt)
+        count = int(self._read("hospital_count"))
+        pages = [self._read("digest_page", round, attempt, start) for start in range(0, count, PAGE)]
         return attempt_state(round, attempt, state, [digest for page in pages for digest in page])
 
     def now(self) -> int:
         """The date, in seconds, of a change made now."""
-        with self._lock:
-            return int(self._web3.eth.get_block("pending")["timestamp"])
+        return self._network.now()
 
     def height(self) -> int:
         """Groups of state changes so far."""
-        with self._lock:
-            return int(self._web3.eth.block_number)
+        return self._network.height()
 
     def _after_begin(self, name: str) -> bytes:
         value = bytes(self._read(name))
@@ -191,50 +165,14 @@ class ContractLedger:
         return value
 
     def _read(self, name: str, *arguments: object) -> Any:
-        data = self._codec.call(name, arguments)
-        with self._lock, _refusals():
-            # Without a sender: what the contract tells does not depend on who asks.
-            answer = self._web3.eth.call({"to": self._contract, "data": data})
-        return self._codec.result(name, bytes(answer))
+        try:
+            answer = self._network.call(self._contract, self._codec.call(name, arguments))
+        except Reverted as error:
+            raise rule_violation(revert_reason(error.output)) from error
+        return self._codec.result(name, answer)
 
     def _write(self, name: str, *arguments: object) -> None:
-        data = self._codec.call(name, arguments)
-        with self._lock, _refusals():
-            self._web3.eth.send_raw_transaction(self._signed(data))
-
-    def _signed(self, data: bytes) -> bytes:
-        fields = {
-            "nonce": self._web3.eth.get_transaction_count(self.address, "pending"),  # type: ignore[arg-type]
-            "gasPrice": 0,
-            "gas": CALL_GAS,
-            "to": self._contract,
-            "value": 0,
-            "data": data,
-            "chainId": self._chain_id,
-        }
-        return bytes(Signer.sign_transaction(fields, self._account.key).raw_transaction)
-
-
-class _refusals(AbstractContextManager[None]):  # noqa: N801 - reads as a verb where it is used
-    """Turns web3.py's errors into the protocol's."""
-
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        if isinstance(error, ContractLogicError):
-            raise rule_violation(revert_reason(_data(error.data))) from error
-        if isinstance(error, Web3RPCError):
-            answer = (error.rpc_response or {}).get("error", {})
-            if isinstance(answer, dict) and answer.get("code") == REVERTED:
-                raise rule_violation(revert_reason(_data(answer.get("data")))) from error
-            text = answer.get("message", error) if isinstance(answer, dict) else answer
-            raise LedgerError(f"the ledger failed: {text}") from error
-
-
-def _data(value: object) -> bytes:
-    return bytes.fromhex(value.removeprefix("0x")) if isinstance(value, str) else b""
-
-
-def as_hash(value: bytes) -> bytes:
-    """`value` if it has a hash's 32 bytes, LedgerError if not: the encoder would pad it with zeros without a word."""
-    if len(value) != HASH_BYTES:
-        raise LedgerError(f"hashes and random values have {HASH_BYTES} bytes, this one {len(value)}")
-    return bytes(value)
+        try:
+            self._network.transact(self._account, self._contract, self._codec.call(name, arguments))
+        except Reverted as error:
+            raise rule_violation(revert_reason(error.output)) from error

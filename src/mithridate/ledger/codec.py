@@ -27,7 +27,7 @@ class ContractCodec:
         self._outputs = {f["name"]: [_as_bytes(kind) for kind in get_abi_output_types(f)] for f in functions}
         self._constructor = next(get_abi_input_types(entry) for entry in abi if entry["type"] == "constructor")
 
-    def constructor_arguments(self, arguments: Sequence[Any]) -> bytes:
+    def constructor(self, arguments: Sequence[Any]) -> bytes:
         """What follows the creation code in a deployment."""
         return _encode("the constructor", self._constructor, arguments)
 

@@ -1,4 +1,4 @@
-"""Compiles the contract at first use and keeps the result, keyed by source and compiler, in the user's cache folder."""
+"""Compiles contracts at first use and keeps the results, keyed by source and compiler, in the user's cache folder."""
 
 import hashlib
 import json
@@ -15,24 +15,33 @@ from mithridate.errors import LedgerError
 
 EVM_VERSION = "london"
 """Networks of proof of authority (Clique) refuse later instruction sets."""
+FORMATS = {"abi": "abi", "bytecode": "creation_code", "bytecode_runtime": "runtime_code"}
+"""The compiler's names of what it writes, and ours."""
 
 
 @dataclass(frozen=True)
 class CompiledContract:
-    """What a compilation yields: the interface, as parsed JSON, and the creation code without constructor arguments."""
+    """What a compilation yields.
+
+    Attributes:
+        abi: the interface, as parsed JSON.
+        creation_code: without constructor arguments.
+        runtime_code: what a deployed contract's code begins with; the values fixed at deployment follow it.
+    """
 
     abi: tuple[dict[str, Any], ...]
     creation_code: bytes
+    runtime_code: bytes
 
 
 @cache
-def study_contract() -> CompiledContract:
-    """The compiled study contract.
+def contract(name: str) -> CompiledContract:
+    """The compiled contract of this name, `Study` for one.
 
     Raises:
         LedgerError: the compiler rejects the source, which means a broken installation.
     """
-    source = files("mithridate.ledger").joinpath("contracts", "Study.vy").read_text(encoding="utf-8")
+    source = files("mithridate.ledger").joinpath("contracts", f"{name}.vy").read_text(encoding="utf-8")
     cached = _cache_file(source)
     try:
         return _parse(cached.read_text(encoding="utf-8"))
@@ -50,7 +59,8 @@ def _cache_file(source: str) -> Path:
 
 def _parse(text: str) -> CompiledContract:
     document = json.loads(text)
-    return CompiledContract(tuple(document["abi"]), bytes.fromhex(document["creation_code"]))
+    codes = [bytes.fromhex(document[key]) for key in ("creation_code", "runtime_code")]
+    return CompiledContract(tuple(document["abi"]), *codes)
 
 
 def _compile(source: str) -> str:
@@ -60,10 +70,11 @@ def _compile(source: str) -> str:
     from vyper.exceptions import VyperException
 
     try:
-        output = compile_code(source, output_formats=["abi", "bytecode"], settings=Settings(evm_version=EVM_VERSION))
+        output = compile_code(source, output_formats=list(FORMATS), settings=Settings(evm_version=EVM_VERSION))
     except VyperException as error:
         raise LedgerError(f"the contract does not compile, reinstall mithridate and vyper: {error}") from error
-    return json.dumps({"abi": output["abi"], "creation_code": output["bytecode"].removeprefix("0x")})
+    codes = {key: output[name].removeprefix("0x") for name, key in FORMATS.items() if name != "abi"}
+    return json.dumps({"abi": output["abi"]} | codes)
 
 
 def _keep(path: Path, text: str) -> None:

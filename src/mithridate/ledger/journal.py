@@ -13,7 +13,8 @@ from pathlib import Path
 from eth_utils.crypto import keccak
 
 from mithridate.errors import JournalAltered, LedgerError
-from mithridate.ledger.chain import EmbeddedChain, SealedBlock, TransactionReverted
+from mithridate.ledger.chain import EmbeddedChain, SealedBlock
+from mithridate.ledger.network import Reverted
 
 _TABLES = (
     "CREATE TABLE genesis (id INTEGER PRIMARY KEY CHECK (id = 0), timestamp INTEGER NOT NULL, salt BLOB NOT NULL)"
@@ -37,10 +38,11 @@ class Journal:
         self._lock = threading.Lock()
 
     @classmethod
-    def create(cls, path: Path, timestamp: int, salt: bytes, first: SealedBlock) -> "Journal":
-        """A new journal of a chain that starts at `timestamp` with `salt` and goes on with the block `first`.
+    @contextmanager
+    def draft(cls, path: Path, timestamp: int, salt: bytes) -> Iterator["Journal"]:
+        """A new journal of a chain that starts at `timestamp` with `salt`: in place at `path` once the context ends.
 
-        The file is there with all of this, or not at all.
+        The file is there with all that was written inside, or not at all.
 
         Raises:
             LedgerError: there is a file already, or it cannot be written.
@@ -56,12 +58,16 @@ class Journal:
                 for statement in _TABLES:
                     database.execute(statement)
                 database.execute("INSERT INTO genesis VALUES (0, ?, ?)", (timestamp, salt))
-            journal.append(first)
+            try:
+                yield journal
+            except BaseException:
+                journal.close()
+                draft.unlink(missing_ok=True)
+                raise
             journal.close()
             draft.replace(path)
         except (sqlite3.Error, OSError) as error:
             raise LedgerError(f"the ledger's journal {path} cannot be written: {error}") from error
-        return cls.open(path)
 
     @classmethod
     def open(cls, path: Path) -> "Journal":
@@ -196,5 +202,5 @@ def _replay_transaction(chain: EmbeddedChain, row: str, raw: bytes, digest: byte
         raise JournalAltered(f"{row}: its bytes do not have the recorded hash")
     try:
         chain.apply(raw)
-    except (TransactionReverted, LedgerError) as error:
+    except (Reverted, LedgerError) as error:
         raise JournalAltered(f"{row}: its replay fails ({error})") from error

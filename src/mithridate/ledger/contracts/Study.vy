@@ -185,7 +185,7 @@ current_model: public(bytes32)
 stable_model: public(bytes32)
 hospital_count: public(uint256)
 hospitals: HashMap[uint256, Hospital]
-hospital_index: HashMap[address, uint256]  # index + 1
+hospital_index: public(HashMap[address, uint256])  # index + 1
 suspended_mask: public(uint256[4])
 validators: Validator[3]
 validator_rank: HashMap[address, uint256]  # rank + 1

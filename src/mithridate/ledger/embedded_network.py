@@ -1,0 +1,183 @@
+"""The network of one process: a chain on py-evm, each sealed block written to its journal before a change returns."""
+
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import rlp  # type: ignore[import-untyped]
+from eth_account import Account as Signer
+from eth_utils.address import to_canonical_address, to_checksum_address
+from eth_utils.crypto import keccak
+
+from mithridate.errors import LedgerError
+from mithridate.ledger.accounts import Account
+from mithridate.ledger.chain import CHAIN_ID, NO_ADDRESS, EmbeddedChain
+from mithridate.ledger.journal import Journal
+
+CALL_GAS = 50_000_000
+"""A limit, not a price: attesting the verdicts of 1,024 hospitals, the dearest call, needs less than half of it."""
+
+
+class EmbeddedNetwork:
+    """See `Network`. Many parties and threads may use it at once.
+
+    Args:
+        chain: replayed or new.
+        journal: where its blocks go.
+    """
+
+    def __init__(self, chain: EmbeddedChain, journal: Journal) -> None:
+        self._chain = chain
+        self._journal = journal
+        self._lock = threading.RLock()
+        self._unwritten = False
+
+    @classmethod
+    def create(cls, path: Path, first: Callable[["EmbeddedNetwork"], None]) -> "EmbeddedNetwork":
+        """A new chain in the file `path`, which must not exist; it is there with its first block, or not at all.
+
+        Args:
+            path: the journal's file.
+            first: makes the changes of the first block.
+
+        Raises:
+            LedgerError: there is a file already, or it cannot be written.
+        """
+        now, salt = int(time.time()), secrets.token_bytes(32)
+        chain = EmbeddedChain(now, salt)
+        with Journal.draft(path, now, salt) as journal:
+            network = cls(chain, journal)
+            with network.block():
+                first(network)
+        return cls(chain, Journal.open(path))
+
+    @classmethod
+    def open(cls, path: Path) -> "EmbeddedNetwork":
+        """The chain in the file `path`, replayed and checked from its first block.
+
+        Raises:
+            JournalAltered: a row differs from what its replay gives; the message names the first.
+            LedgerError: there is no such file.
+        """
+        journal = Journal.open(path)
+        try:
+            return cls(journal.replay(), journal)
+        except LedgerError:
+            journal.close()
+            raise
+
+    def call(self, to: str, data: bytes) -> bytes:
+        """See `Network.call`."""
+        with self._lock:
+            # Without a sender: what a contract tells does not depend on who asks.
+            return self._chain.call(NO_ADDRESS, to_canonical_address(to), data, self._clock())
+
+    def transact(self, account: Account, to: str, data: bytes) -> None:
+        """See `Network.transact`."""
+        with self._lock:
+            self._send(account, to, data, self._chain.nonce(to_canonical_address(account.address)))
+
+    def deploy(self, account: Account, data: bytes) -> str:
+        """See `Network.deploy`."""
+        with self._lock:
+            nonce = self._chain.nonce(to_canonical_address(account.address))
+            self._send(account, "", data, nonce)
+        return contract_address(account.address, nonce)
+
+    def code(self, address: str) -> bytes:
+        """See `Network.code`."""
+        with self._lock:
+            return self._chain.code(to_canonical_address(address))
+
+    def now(self) -> int:
+        """See `Network.now`."""
+        with self._lock:
+            return self._clock()
+
+    def height(self) -> int:
+        """See `Network.height`."""
+        with self._lock:
+            return self._chain.height
+
+    @contextmanager
+    def block(self) -> Iterator[None]:
+        """All changes made inside, by any party, share one block and are on the disk when the context ends.
+
+        A call that breaks a rule raises at once and leaves the others in place. A call interrupted half-way (from the
+        keyboard, say) drops the whole block, and the ledger must be opened again. The ledger's clock stands still
+        inside: every change, and every deadline checked, is dated when the block was opened.
+        """
+        with self._lock:
+            self._require_written()
+            if self._chain.is_open:
+                raise LedgerError("a block is open already: blocks do not nest")
+            self._chain.open_block(self._clock())
+        try:
+            yield
+        except BaseException:
+            with self._lock:
+                self._seal_what_is_whole()
+            raise
+        with self._lock:
+            self._seal()
+
+    def first_sender(self) -> str | None:
+        """Who sent the chain's first transaction, None before there is one."""
+        first = self._journal.first_transaction()
+        return None if first is None else str(Signer.recover_transaction(first))
+
+    def close(self) -> None:
+        """Closes the journal."""
+        self._journal.close()
+
+    def _send(self, account: Account, to: str, data: bytes, nonce: int) -> None:
+        fields = {"nonce": nonce, "gasPrice": 0, "gas": CALL_GAS, "value": 0, "data": data, "chainId": CHAIN_ID}
+        raw = bytes(Signer.sign_transaction(fields | ({"to": to} if to else {}), account.key).raw_transaction)
+        self._require_written()
+        if self._chain.is_open:
+            self._chain.apply(raw)
+            return
+        self._chain.open_block(self._clock())
+        try:
+            self._chain.apply(raw)
+        except BaseException:
+            self._chain.drop_block()
+            raise
+        self._seal()
+
+    def _seal(self) -> None:
+        try:
+            sealed = self._chain.seal()
+            if sealed is not None:
+                self._journal.append(sealed)
+        except BaseException:
+            # Not errors only: an interrupt in here may also leave the chain a block ahead of its journal.
+            self._unwritten = True
+            raise
+
+    def _seal_what_is_whole(self) -> None:
+        # The exception that ended the block goes on; a second one from here would hide it.
+        if self._chain.is_half_applied:
+            self._chain.drop_block()
+            self._unwritten = True
+        else:
+            self._seal()
+
+    def _require_written(self) -> None:
+        # Writing on after a lost block would leave a journal that cannot be replayed.
+        if self._unwritten:
+            raise LedgerError(
+                "an earlier change was not written to the journal, for lack of space or interrupted: open it again"
+            )
+
+    def _clock(self) -> int:
+        # Never backwards, whatever the machine's clock does.
+        return self._chain.timestamp if self._chain.is_open else max(self._chain.timestamp, int(time.time()))
+
+
+def contract_address(deployer: str, nonce: int) -> str:
+    """The address of the contract made by an account's transaction of this number (yellow paper, section 7)."""
+    return to_checksum_address(keccak(rlp.encode([to_canonical_address(deployer), nonce]))[12:])
