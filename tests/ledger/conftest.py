@@ -5,7 +5,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import fsspec
+import numpy as np
 import pytest
+from safetensors.numpy import save
 
 from mithridate.ledger.accounts import new_account
 from mithridate.ledger.embedded import EmbeddedLedger
@@ -16,11 +19,20 @@ QUORUM = 3
 MIN_ACCEPTED = 2
 GRACE = 100
 ALLOWED = 1000
-INITIAL, REFERENCE, CONFIGURATION = (hashlib.sha256(name).digest() for name in (b"initial", b"reference", b"study"))
+STUDY = b'{"name":"study"}'
+REFERENCE, CONFIGURATION = (hashlib.sha256(data).digest() for data in (b"reference", STUDY))
 
 
 def sha256(text: str) -> bytes:
     return hashlib.sha256(text.encode()).digest()
+
+
+def model_file(name: str) -> bytes:
+    """A safetensors file, another one for every name."""
+    return save({"weights": np.frombuffer(sha256(name), dtype="<f4")})
+
+
+INITIAL = hashlib.sha256(model_file("initial")).digest()
 
 
 class Clock:
@@ -133,7 +145,12 @@ class Scene:
 
     @staticmethod
     def model(number: int, attempt: int = 0) -> bytes:
-        return sha256(f"model {number} {attempt}")
+        return hashlib.sha256(model_file(f"model {number} {attempt}")).digest()
+
+    @staticmethod
+    def files() -> list[bytes]:
+        """The files of the initial model and of the two that `finished` attests."""
+        return [model_file(name) for name in ("initial", "model 1 0", "model 2 1")]
 
     @staticmethod
     def digest(index: int, number: int = 1, attempt: int = 0) -> bytes:
@@ -223,6 +240,24 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = Scene(tmp_path_factory.mktemp("small") / "ledger.sqlite").to("committed")
     made.chain.close()
     return made.path
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[str]:
+    """A bucket on an S3 server on the loopback interface; the environment leads to it, as it would in production."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+        patch.setenv("AWS_ACCESS_KEY_ID", "testing")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        fsspec.filesystem("s3").mkdir("models")
+        yield "s3://models"
+    server.stop()
 
 
 @pytest.fixture
