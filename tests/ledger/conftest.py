@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import fsspec
 import numpy as np
 import pytest
 from safetensors.numpy import save
@@ -240,24 +239,6 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = Scene(tmp_path_factory.mktemp("small") / "ledger.sqlite").to("committed")
     made.chain.close()
     return made.path
-
-
-@pytest.fixture(scope="session")
-def s3() -> Iterator[str]:
-    """A bucket on an S3 server on the loopback interface; the environment leads to it, as it would in production."""
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-        patch.setenv("AWS_ACCESS_KEY_ID", "testing")
-        patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        fsspec.filesystem("s3").mkdir("models")
-        yield "s3://models"
-    server.stop()
 
 
 @pytest.fixture

@@ -2,6 +2,10 @@
 
 import os
 import shutil
+import signal
+import subprocess
+import sys
+import threading
 import time
 import uuid
 from collections.abc import Callable
@@ -61,6 +65,29 @@ def test_what_nothing_names_and_drafts_are_removed_and_the_rest_stays(place: str
     assert store.get(kept) == model(0)
 
 
+CRASH = """
+import os, signal, sys
+from pathlib import Path
+from mithridate.ledger.store import ModelStore
+os.fsync = lambda handle: os.kill(os.getpid(), signal.SIGKILL)
+ModelStore(Path(sys.argv[1])).put(Path(sys.argv[2]).read_bytes())
+"""
+
+
+def test_what_a_killed_write_leaves_is_a_draft_and_collected(tmp_path: Path) -> None:
+    (tmp_path / "data").write_bytes(model(1))
+    store = ModelStore(tmp_path / "models")
+    kept = store.put(model(0))
+    killed = subprocess.run(
+        [sys.executable, "-c", CRASH, str(tmp_path / "models"), str(tmp_path / "data")], check=False
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert sorted((entry.digest, entry.is_draft) for entry in store.entries() if entry.digest) == [(kept, False)]
+    assert sum(entry.is_draft for entry in store.entries()) == 1
+    assert len(collect(store, [kept], older_than=DAY, now=later()).removed) == 1
+    assert [entry.digest for entry in store.entries()] == [kept]
+
+
 def test_what_is_young_stays(place: str) -> None:
     store = ModelStore(place)
     kept, young = store.put(model(0)), store.put(model(1))
@@ -104,8 +131,6 @@ def test_a_model_made_again_between_the_listing_and_the_removal_stays(tmp_path: 
 
 def test_a_put_waits_for_a_removal_and_writes_the_model_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between the look at the time and the removal no put may find the model still there."""
-    import threading
-
     store = ModelStore(tmp_path)
     digest = store.put(model(1))
     os.utime(tmp_path / (digest + SUFFIX), (1000, 1000))

@@ -138,11 +138,15 @@ def test_a_bucket_that_is_missing_is_named(s3: str) -> None:
 
 
 def test_what_another_party_writes_is_seen_at_once(s3: str) -> None:
-    mine, yours = ModelStore(f"{s3}/seen"), ModelStore(f"{s3}/seen")
-    assert list(mine.entries()) == []
-    yours.put(DATA)
-    assert [entry.digest for entry in mine.entries()] == [DIGEST]
-    assert mine.get(DIGEST) == DATA
+    store = ModelStore(f"{s3}/seen")
+    other = store.put(save({"weights": np.zeros(4, dtype="<f4")}))
+    assert [entry.digest for entry in store.entries()] == [other]
+    yours = fsspec.filesystem("s3", skip_instance_cache=True)
+    yours.pipe_file(f"{s3}/seen/{DIGEST}{SUFFIX}", DATA)
+    assert {entry.digest for entry in store.entries()} == {other, DIGEST}
+    yours.pipe_file(f"{s3}/seen/{DIGEST}{SUFFIX}", DATA + DATA)
+    with pytest.raises(ModelAltered, match="was altered"):
+        store.get(DIGEST)
 
 
 class Liar(BaseHTTPRequestHandler):

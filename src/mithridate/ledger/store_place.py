@@ -23,7 +23,15 @@ FOLDERS = ("file", "local")
 OBJECT_STORES = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "memory")
 """Stores in which an object appears whole or not at all. In the others fsspec offers no such write."""
 
-_EXTRA = {"s3": "mithridate[s3]", "s3a": "mithridate[s3]", "gs": "gcsfs", "gcs": "gcsfs"}
+_EXTRA = {
+    "s3": "mithridate[s3]",
+    "s3a": "mithridate[s3]",
+    "gs": "gcsfs",
+    "gcs": "gcsfs",
+    "az": "adlfs",
+    "abfs": "adlfs",
+    "abfss": "adlfs",
+}
 _URL = re.compile(r"([a-z0-9]+)://([\w.@+=,~ -]*)((?:/[\w.@+=,~ -]*)*)", re.ASCII)
 _BLOCK = 2**22
 _RETRIES = 3
