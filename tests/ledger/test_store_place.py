@@ -16,7 +16,8 @@ from safetensors.numpy import save
 
 from mithridate.errors import InputError, ModelAltered, StoreError
 from mithridate.ledger.store import SUFFIX, ModelStore
-from mithridate.ledger.store_place import check_url, open_place
+from mithridate.ledger.store_place import open_place
+from mithridate.ledger.store_url import check_url
 
 DATA = save({"weights": np.arange(250, dtype="<f4")})
 DIGEST = hashlib.sha256(DATA).hexdigest()

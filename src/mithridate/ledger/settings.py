@@ -3,6 +3,7 @@
 from pydantic import Field, model_validator
 
 from mithridate.errors import InputError
+from mithridate.ledger.store_url import check_url
 from mithridate.section import Problem, Section, refuse
 
 
@@ -14,8 +15,6 @@ class StoreSettings(Section):
 
     @model_validator(mode="after")
     def _usable(self) -> "StoreSettings":
-        from mithridate.ledger.store_place import check_url
-
         try:
             if self.url:
                 check_url(self.url)

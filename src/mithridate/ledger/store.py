@@ -51,7 +51,7 @@ class ModelStore:
     harmless.
 
     Args:
-        place: a folder, made when the first model is stored, or a URL (`store_place.check_url`).
+        place: a folder, made when the first model is stored, or a URL (`store_url.check_url`).
         max_bytes: larger models are refused, unread.
 
     Raises:
