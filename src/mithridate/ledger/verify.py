@@ -30,7 +30,7 @@ def verify_run(run: Path) -> list[str]:
         ModelAltered: a model file is missing or its bytes have another hash; the message names it.
         LedgerError: this is no folder of a secure run, or its study is not the one the ledger was made for.
     """
-    ledger = EmbeddedLedger.open(run / JOURNAL_FILE)
+    ledger = EmbeddedLedger.open(run / JOURNAL_FILE, replay="all")
     try:
         view = ledger.reader
         store = ModelStore(run / MODELS_FOLDER)
