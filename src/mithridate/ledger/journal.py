@@ -76,10 +76,17 @@ class Journal:
             LedgerError: there is no such file, or it cannot be opened.
         """
         _require_file(path)
+        log = Path(f"{path}-wal")
+        # Without a write-ahead log, SQLite need not make the files that it shares one with.
+        mode = "mode=ro" if log.exists() and log.stat().st_size else "immutable=1"
+        address = f"{path.resolve().as_uri()}?{mode}"
         try:
-            return cls(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, check_same_thread=False))
+            database = sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
+            # Lets SQLite read a file that ends before its last page; nothing is written through this connection.
+            database.execute("PRAGMA writable_schema = ON")
         except sqlite3.Error as error:
             raise LedgerError(f"the ledger's journal {path} cannot be opened: {error}") from error
+        return cls(database)
 
     def append(self, block: SealedBlock) -> None:
         """Writes a block down; it is on the disk when this returns."""

@@ -1,7 +1,7 @@
 """Reads a journal's rows in order and checks each as it comes: its form, its running digest, its place in the chain."""
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -33,6 +33,9 @@ TABLES = (
     " digest BLOB NOT NULL) STRICT",
 )
 """No index and no text: each row has one place, and whatever is in it is covered by a digest."""
+CHUNK = 256
+UNREADABLE = (sqlite3.Error, OverflowError, UnicodeDecodeError, MemoryError)
+"""Beside damaged pages: numbers and lengths that one makes too large, and text that is not UTF-8."""
 _FIRST_VERSION = {"genesis", "blocks", "transactions", "head"}
 
 
@@ -54,7 +57,9 @@ class JournalReader:
         try:
             yield
         finally:
-            self._database.execute("ROLLBACK")
+            # SQLite may have ended it over a damaged page.
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
 
     def check_tables(self) -> None:
         """Raises unless the tables are those that this version makes.
@@ -165,14 +170,32 @@ class JournalReader:
         return rows[0] if len(rows) == 1 and _has(rows[0], types) else None
 
     def _rows(self, table: str, columns: str, types: tuple[type, ...], name: str) -> Iterator[Any]:
-        reached: object = "the first"
-        with _readable(lambda: f"{name} after {reached}"):
-            # The statement's parts are this file's own constants.
-            for row in self._database.execute(f"SELECT {columns} FROM {table} ORDER BY rowid"):  # noqa: S608
+        key = columns.split(",")[0]
+        # The statement's parts are this file's own constants.
+        statement = f"SELECT {columns} FROM {table} WHERE {key} > ? ORDER BY {key} LIMIT {CHUNK}"  # noqa: S608
+        reached = -MAX_INTEGER
+        while True:
+            rows, error = self._chunk(statement, reached)
+            for row in rows:
                 if not _has(row, types):
                     raise JournalAltered(f"{name} {row[0]!r}: its columns have other types than were written")
                 yield row
                 reached = row[0]
+            if error:
+                after = f"after {reached}" if reached > -MAX_INTEGER else "before the first"
+                raise JournalAltered(f"the journal cannot be read as a database, {name} {after}: {error}") from error
+            if len(rows) < CHUNK:
+                return
+
+    def _chunk(self, statement: str, after: int) -> tuple[list[Any], Exception | None]:
+        # A statement that is left half-way would keep the file open; what lies before a damaged page is kept.
+        rows: list[Any] = []
+        try:
+            for row in self._database.execute(statement, (after,)):
+                rows.append(row)
+        except UNREADABLE as error:
+            return rows, error
+        return rows, None
 
 
 def _node(snapshot: str, number: int, row: tuple[int, bytes, bytes] | None) -> tuple[bytes, bytes]:
@@ -188,10 +211,8 @@ def _has(row: tuple[object, ...], types: tuple[type, ...]) -> bool:
 
 
 @contextmanager
-def _readable(what: str | Callable[[], str]) -> Iterator[None]:
-    # Beside damaged pages: text that is not UTF-8, and numbers that a damaged page makes too large.
+def _readable(what: str) -> Iterator[None]:
     try:
         yield
-    except (sqlite3.Error, OverflowError, UnicodeDecodeError, MemoryError) as error:
-        place = what if isinstance(what, str) else what()
-        raise JournalAltered(f"the journal cannot be read as a database, {place}: {error}") from error
+    except UNREADABLE as error:
+        raise JournalAltered(f"the journal cannot be read as a database, {what}: {error}") from error
