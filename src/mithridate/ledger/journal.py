@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mithridate.errors import JournalAltered, LedgerError
 from mithridate.ledger.chain import SealedBlock
-from mithridate.ledger.journal_reader import TABLES, JournalReader
+from mithridate.ledger.journal_reader import TABLES, UNREADABLE, JournalReader
 from mithridate.ledger.rows import NO_DIGEST, block_digest, genesis_digest, pack_transactions, snapshot_digest
 
 
@@ -166,7 +166,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     except sqlite3.OperationalError as error:
         database.close()
         raise LedgerError(f"the ledger's journal {path} cannot be opened: {error}") from error
-    except sqlite3.DatabaseError as error:
+    except UNREADABLE as error:
         database.close()
         raise JournalAltered(f"{path} is no ledger's journal, or its first bytes are altered: {error}") from error
     if mode != "wal":

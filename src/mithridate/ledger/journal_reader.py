@@ -86,7 +86,7 @@ class JournalReader:
 
     def genesis(self) -> tuple[int, bytes, bytes]:
         """Date and salt that the chain starts from, and their digest."""
-        row = self._only("SELECT timestamp, salt, digest FROM genesis", (int, bytes, bytes))
+        row = self._only("genesis", (int, int, bytes, bytes))
         if (
             row is None
             or not 0 <= row[0] < MAX_INTEGER
@@ -98,7 +98,7 @@ class JournalReader:
 
     def head(self) -> HeadRow:
         """The row that says where the journal ends."""
-        row = self._only("SELECT block, snapshot, digest FROM head", (int, int, bytes))
+        row = self._only("head", (int, int, int, bytes))
         if row is None:
             raise JournalAltered("head: the row that says where the journal ends is missing or altered")
         return HeadRow(*row)
@@ -163,11 +163,13 @@ class JournalReader:
             raise JournalAltered(f"node {last + 1}: the snapshot that it belongs to is missing")
         return found
 
-    def _only(self, statement: str, types: tuple[type, ...]) -> Any:
-        table = statement.rsplit(" ", 1)[1]
+    def _only(self, table: str, types: tuple[type, ...]) -> Any:
+        """What a table of one row holds beside the row's number, None if that is not 0 or the row not alone."""
         with _readable(table):
-            rows = self._database.execute(statement).fetchall()
-        return rows[0] if len(rows) == 1 and _has(rows[0], types) else None
+            # The name is one of this file's own.
+            rows = self._database.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608
+        alone = len(rows) == 1 and len(rows[0]) == len(types) and _has(rows[0], types) and rows[0][0] == 0
+        return rows[0][1:] if alone else None
 
     def _rows(self, table: str, columns: str, types: tuple[type, ...], name: str) -> Iterator[Any]:
         key = columns.split(",")[0]
