@@ -21,6 +21,7 @@ from mithridate.ledger.replay import replay as replayed
 from mithridate.ledger.replay import salvage as salvaged
 from mithridate.ledger.rows import SALT_BYTES
 from mithridate.ledger.snapshots import SnapshotWriter
+from mithridate.ledger.write_ahead_log import check_log
 
 CALL_GAS = 50_000_000
 """A limit, not a price: attesting the verdicts of 1,024 hospitals, the dearest call, needs less than half of it."""
@@ -75,6 +76,7 @@ class EmbeddedNetwork:
             JournalAltered: a row is not as it was written; the message names it, and `salvage` reads what came before.
             LedgerError: there is no such file, or an earlier version wrote it.
         """
+        check_log(path)
         journal = Journal.open(path)
         try:
             with journal.reader.one_moment():
@@ -101,6 +103,7 @@ class EmbeddedNetwork:
         try:
             with journal.reader.one_moment():
                 chain, altered = salvaged(journal.reader)
+            altered = altered or _altered_log(path)
         except LedgerError:
             journal.close()
             raise
@@ -217,6 +220,14 @@ class EmbeddedNetwork:
     def _clock(self) -> int:
         # Never backwards, whatever the machine's clock does.
         return self._chain.timestamp if self._chain.is_open else max(self._chain.timestamp, int(time.time()))
+
+
+def _altered_log(path: Path) -> JournalAltered | None:
+    try:
+        check_log(path)
+    except JournalAltered as error:
+        return error
+    return None
 
 
 def contract_address(deployer: str, nonce: int) -> str:
