@@ -173,7 +173,9 @@ def test_an_altered_head_is_named_and_every_block_stays_readable(journal: Path, 
     ],
 )
 def test_an_altered_snapshot_is_named_and_every_block_stays_readable(journal: Path, block: int, statement: str) -> None:
-    assert "snapshot" in altered(journal, statement.format(block))
+    assert altered(journal, statement.format(block)).startswith(
+        ("the snapshot after block", "node", "head: the last snapshot")
+    )
     assert readable(journal) == LAST
 
 
@@ -191,6 +193,14 @@ def test_reordered_nodes_are_named(journal: Path) -> None:
     swap = "UPDATE nodes SET number = CASE number WHEN 3 THEN -4 ELSE -3 END WHERE number IN (3, 4)"
     message = altered(journal, swap, "UPDATE nodes SET number = -number WHERE number < 0", rows=2)
     assert message.startswith("the snapshot after block 2")
+
+
+@pytest.mark.parametrize("table", ["blocks", "nodes", "snapshots"])
+def test_a_row_before_the_first_is_named(journal: Path, table: str) -> None:
+    columns = {"blocks": "header, transactions, digest", "nodes": "hash, node", "snapshots": "nodes, digest"}[table]
+    message = altered(journal, f"INSERT INTO {table} SELECT -7, {columns} FROM {table} LIMIT 1")
+    assert message.endswith("-7: no such row was written")
+    assert readable(journal) == LAST
 
 
 def test_a_node_more_than_the_snapshots_hold_is_named(journal: Path) -> None:

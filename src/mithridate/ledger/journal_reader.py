@@ -175,8 +175,8 @@ class JournalReader:
         key = columns.split(",")[0]
         # The statement's parts are this file's own constants.
         statement = f"SELECT {columns} FROM {table} WHERE {key} > ? ORDER BY {key} LIMIT {CHUNK}"  # noqa: S608
-        reached = -MAX_INTEGER
-        while True:
+        reached, more = 0, True
+        while more:
             rows, error = self._chunk(statement, reached)
             for row in rows:
                 if not _has(row, types):
@@ -184,10 +184,11 @@ class JournalReader:
                 yield row
                 reached = row[0]
             if error:
-                after = f"after {reached}" if reached > -MAX_INTEGER else "before the first"
-                raise JournalAltered(f"the journal cannot be read as a database, {name} {after}: {error}") from error
-            if len(rows) < CHUNK:
-                return
+                raise JournalAltered(f"{name}: the file cannot be read after number {reached}: {error}") from error
+            more = len(rows) == CHUNK
+        strays, _ = self._chunk(f"SELECT {key} FROM {table} WHERE {key} <= ? LIMIT 1", 0)  # noqa: S608
+        if strays:
+            raise JournalAltered(f"{name} {strays[0][0]}: no such row was written")
 
     def _chunk(self, statement: str, after: int) -> tuple[list[Any], Exception | None]:
         # A statement that is left half-way would keep the file open; what lies before a damaged page is kept.
