@@ -62,7 +62,7 @@ class EmbeddedNetwork:
             network = cls(new, journal)
             with network.block():
                 first(network)
-        return cls(new, Journal.open(path))
+        return network
 
     @classmethod
     def open(cls, path: Path, replay: Replay = "snapshot") -> "EmbeddedNetwork":

@@ -24,16 +24,15 @@ class Journal:
     """
 
     def __init__(self, database: sqlite3.Connection) -> None:
-        self._database = database
         self._lock = threading.Lock()
-        self.reader = JournalReader(database)
+        self._attach(database)
 
     @classmethod
     @contextmanager
     def draft(cls, path: Path, timestamp: int, salt: bytes) -> Iterator["Journal"]:
         """A new journal of a chain that starts at `timestamp` with `salt`: in place at `path` once the context ends.
 
-        The file is there with all that was written inside, or not at all.
+        The file is there with all that was written inside, or not at all; the journal goes on with it.
 
         Raises:
             LedgerError: there is a file already, or it cannot be written.
@@ -54,6 +53,7 @@ class Journal:
                 raise
             journal.close()
             draft.replace(path)
+            journal._attach(_connect(path))
         except (sqlite3.Error, OSError) as error:
             raise LedgerError(f"the ledger's journal {path} cannot be written: {error}") from error
 
@@ -129,6 +129,10 @@ class Journal:
     def close(self) -> None:
         """Closes the file."""
         self._database.close()
+
+    def _attach(self, database: sqlite3.Connection) -> None:
+        self._database = database
+        self.reader = JournalReader(database)
 
     def _begin(self, timestamp: int, salt: bytes) -> None:
         digest = genesis_digest(timestamp, salt)
