@@ -2,7 +2,9 @@
 
 import shutil
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,8 @@ from mithridate.ledger.accounts import new_account
 from mithridate.ledger.chain import ANCESTORS, EmbeddedChain
 from mithridate.ledger.embedded import EmbeddedLedger
 from mithridate.ledger.journal import Journal
-from mithridate.ledger.replay import replay
+from mithridate.ledger.replay import _state, replay
+from mithridate.ledger.rows import BlockRow
 from mithridate.ledger.state_nodes import EMPTY_TRIE, missing_nodes
 
 Scene = Any
@@ -232,7 +235,7 @@ def test_a_snapshot_of_another_state_is_named(scene: Scene, photographed: Path, 
     journal = Journal.open(Path(shutil.copy(photographed, tmp_path / "other.sqlite")))
     count = len(journal.reader.nodes())
     journal.add_snapshot(6, {keccak(b"x"): b"x"})
-    with pytest.raises(LedgerError, match=r"^the snapshot after block 7: it is not of that block's state"):
+    with pytest.raises(LedgerError, match=r"^the snapshot after block 7: it lacks nodes of that block's state"):
         replay(journal.reader, "snapshot")
     with pytest.raises(LedgerError, match=r"^the snapshot after block 7: it lacks nodes"):
         replay(journal.reader, "all")
@@ -240,6 +243,21 @@ def test_a_snapshot_of_another_state_is_named(scene: Scene, photographed: Path, 
         journal.add_snapshot(6, {})
     assert len(journal.reader.nodes()) == count + 1
     journal.close()
+
+
+@pytest.mark.parametrize("kind", [b"", b"\x01", b"\xc0", b"\xc1\x80", b"\xc2\x80\x80", b"\xc2\x20\x01"])
+def test_a_root_that_is_no_trie_is_refused(photographed: Path, kind: bytes) -> None:
+    journal = Journal.open(photographed)
+    row = next(iter(_rows(journal)))
+    journal.close()
+    forged = replace(row, header=replace(row.header, state_root=keccak(kind)))
+    with pytest.raises(LedgerError, match="lacks nodes"):
+        _state(forged, {keccak(kind): kind})
+
+
+def _rows(journal: Journal) -> Iterator[BlockRow]:
+    timestamp, salt, digest = journal.reader.genesis()
+    return journal.reader.blocks(EmbeddedChain.genesis(timestamp, salt).head_hash, timestamp, digest)
 
 
 def test_a_chain_resumed_from_nothing_is_none() -> None:

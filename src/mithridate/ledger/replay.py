@@ -5,11 +5,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from rlp.exceptions import RLPException  # type: ignore[import-untyped]
+
 from mithridate.errors import JournalAltered, LedgerError
 from mithridate.ledger.chain import ANCESTORS, EmbeddedChain
 from mithridate.ledger.journal_reader import JournalReader
 from mithridate.ledger.network import Reverted
 from mithridate.ledger.rows import BlockRow, unpack_transactions
+from mithridate.ledger.state_nodes import missing_nodes
 
 Replay = Literal["snapshot", "all"]
 """Run again what follows the last snapshot, or everything from the first block on."""
@@ -108,11 +111,17 @@ class _Run:
         else:
             self._headers.append(row.encoded)
         if row.number == self._start:
-            if row.header.state_root not in self._nodes:
-                raise JournalAltered(f"the snapshot after block {row.number}: it is not of that block's state")
-            self.chain = EmbeddedChain.resumed(list(self._headers), self._nodes)
+            self.chain = EmbeddedChain.resumed(list(self._headers), _state(row, self._nodes))
         self.reached, self.digest = row.number, row.digest
         return count
+
+
+def _state(row: BlockRow, nodes: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+    """The nodes of the state after a block, followed from the root that its header names."""
+    try:
+        return missing_nodes(row.header.state_root, nodes.__getitem__, ())
+    except (KeyError, IndexError, TypeError, RLPException) as error:
+        raise JournalAltered(f"the snapshot after block {row.number}: it lacks nodes of that block's state") from error
 
 
 def _whole_blocks(reader: JournalReader) -> tuple[int, JournalAltered | None]:
