@@ -1,0 +1,150 @@
+"""The past of an embedded chain, from its journal: read only, every transaction run again on the EVM."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from mithridate.errors import JournalAltered, LedgerError
+from mithridate.ledger.chain import CHAIN_ID, EmbeddedChain
+from mithridate.ledger.chronicle import Block, read_block
+from mithridate.ledger.embedded_network import EmbeddedNetwork
+from mithridate.ledger.journal import Journal
+from mithridate.ledger.network import Network, Reverted
+from mithridate.ledger.replay import Replayed
+from mithridate.ledger.rows import MAX_INTEGER, BlockRow, read_header, unpack_transactions
+from mithridate.ledger.write_ahead_log import check_log
+
+READ_ONLY = "this ledger was opened for reading only"
+
+
+class Rows(Protocol):
+    """Where the chain's parts come from; each raises LedgerError where one is altered."""
+
+    def genesis(self) -> tuple[int, bytes]:
+        """Date and salt that the chain starts from."""
+        ...
+
+    def rows(self, genesis_hash: bytes) -> Iterator[tuple[bytes, Sequence[bytes], Sequence[bytes] | None]]:
+        """Each block's header, signed transactions and, where they are kept, receipts."""
+        ...
+
+
+class ReplayedChain:
+    """An embedded chain run again from its genesis, block by block.
+
+    Args:
+        source: gives the parts.
+    """
+
+    def __init__(self, source: Rows) -> None:
+        self._source = source
+        timestamp, salt = source.genesis()
+        self.chain = EmbeddedChain.genesis(timestamp, salt)
+
+    def blocks(self) -> Iterator[Block]:
+        """All blocks, each with what its replay gives."""
+        for header, raw, recorded in self._source.rows(self.chain.head_hash):
+            name = f"block {self.chain.height + 1}"
+            try:
+                yield self._run(header, raw, recorded)
+            except JournalAltered:
+                raise
+            except (LedgerError, Reverted) as error:
+                raise JournalAltered(f"{name}: {error or 'a contract refuses what it holds'}") from error
+
+    def _run(self, header: bytes, raw: Sequence[bytes], recorded: Sequence[bytes] | None) -> Block:
+        timestamp = _timestamp(header)
+        if timestamp < self.chain.timestamp:
+            raise LedgerError("it is dated before the block that it follows")
+        self.chain.open_block(timestamp)
+        try:
+            receipts = [self.chain.apply(one)[1].encode() for one in raw]
+        except BaseException:
+            self.chain.drop_block()
+            raise
+        # What was recorded is compared before the block counts.
+        if recorded is not None and list(recorded) != receipts:
+            self.chain.drop_block()
+            raise LedgerError("its receipts are not those that its replay gives")
+        sealed = self.chain.seal()
+        if sealed is None:
+            raise LedgerError("its transactions are missing")
+        if sealed.header != header:
+            raise LedgerError("its header is not the one that its replay gives")
+        return read_block(header, raw, receipts)
+
+
+class JournalChronicle:
+    """See `Chronicle`. The file is left as it is, and another process may be writing it.
+
+    Args:
+        path: of the journal.
+
+    Raises:
+        JournalAltered: not even its first row can be read.
+        LedgerError: there is no such file, or an earlier version wrote it.
+    """
+
+    own = True
+    chain_id = CHAIN_ID
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._journal = Journal.open_damaged(path)
+        try:
+            self._journal.reader.check_tables()
+            self._replayed = ReplayedChain(self)
+        except LedgerError:
+            self._journal.close()
+            raise
+
+    @property
+    def source(self) -> str:
+        """See `Chronicle.source`."""
+        return f"the journal {self._path.name}"
+
+    def genesis(self) -> tuple[int, bytes]:
+        """See `Rows.genesis`."""
+        return self._journal.reader.genesis()[:2]
+
+    def rows(self, genesis_hash: bytes) -> Iterator[tuple[bytes, Sequence[bytes], None]]:
+        """See `Rows.rows`; what lies beside the blocks (log, pages, snapshots, head) is checked as well."""
+        reader = self._journal.reader
+        with reader.one_moment():
+            timestamp, _, digest = reader.genesis()
+            last = 0
+            for row in reader.blocks(genesis_hash, timestamp, digest):
+                yield row.encoded, _transactions(row), None
+                last, digest = row.number, row.digest
+            head = reader.head()
+            if (head.block, head.digest) != (last, digest):
+                raise JournalAltered(f"head: the journal ends with block {last}, its last row says otherwise")
+            reader.nodes()
+            reader.check_pages()
+        check_log(self._path)
+
+    def blocks(self) -> Iterator[Block]:
+        """See `Chronicle.blocks`."""
+        return self._replayed.blocks()
+
+    def state(self) -> Network:
+        """See `Chronicle.state`."""
+        return EmbeddedNetwork(Replayed(self._replayed.chain, 0, set(), 0), self._journal, READ_ONLY)
+
+    def close(self) -> None:
+        """See `Chronicle.close`."""
+        self._journal.close()
+
+
+def _timestamp(header: bytes) -> int:
+    found = read_header(header)
+    if found is None or found.timestamp >= MAX_INTEGER:
+        raise LedgerError("its header cannot be read")
+    return found.timestamp
+
+
+def _transactions(row: BlockRow) -> list[bytes]:
+    try:
+        return unpack_transactions(row.transactions)
+    except JournalAltered as error:
+        raise JournalAltered(f"block {row.number}: {error}") from error
