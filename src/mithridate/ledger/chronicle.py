@@ -15,10 +15,10 @@ from eth_keys.exceptions import BadSignature
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 from eth_utils.exceptions import ValidationError
-from rlp.exceptions import RLPException  # type: ignore[import-untyped]
-from trie import HexaryTrie
+from trie.hexary import HexaryTrie
 
 from mithridate.errors import LedgerError
+from mithridate.ledger.bounded_rlp import decode
 from mithridate.ledger.deployment import Deployment
 from mithridate.ledger.network import Network
 
@@ -26,6 +26,9 @@ _PARENT, _TRANSACTIONS, _RECEIPTS, _NUMBER, _TIMESTAMP = 0, 4, 5, 8, 11
 _FIELDS = {0: (0, 3, 5), 1: (1, 4, 6), 2: (1, 5, 7)}
 """Transaction type (EIP-2718): places of number, recipient and data among its fields."""
 _FIRST_OF_A_LIST = 0xC0
+MAX_DATE = 2**63
+_DEPTH = 4
+"""Lists within lists of a transaction with its access list, and of a receipt with its logs' topics."""
 
 
 @dataclass(frozen=True)
@@ -141,12 +144,12 @@ def read_transaction(raw: bytes) -> Transaction:
     """
     try:
         kind = 0 if raw[0] >= _FIRST_OF_A_LIST else raw[0]
-        fields = rlp.decode(raw if kind == 0 else raw[1:])
+        fields = decode(raw if kind == 0 else raw[1:], _DEPTH)
         number, to, data = (fields[place] for place in _FIELDS[kind])
         recipient = to_checksum_address(to) if to else None
         sender = str(Signer.recover_transaction(raw))
         return Transaction(raw, keccak(raw), sender, int.from_bytes(number), recipient, bytes(data))
-    except (RLPException, BadSignature, ValidationError, ValueError, TypeError, IndexError, KeyError) as error:
+    except (BadSignature, ValidationError, ValueError, TypeError, IndexError, KeyError) as error:
         raise LedgerError(f"not a signed transaction: {error}") from error
 
 
@@ -157,35 +160,47 @@ def read_receipt(encoded: bytes) -> Receipt:
         LedgerError: it is none.
     """
     try:
-        status, _gas, _bloom, logs = rlp.decode(encoded if encoded[0] >= _FIRST_OF_A_LIST else encoded[1:])
+        status, _gas, _bloom, logs = decode(encoded if encoded[0] >= _FIRST_OF_A_LIST else encoded[1:], _DEPTH)
         found = tuple(_log(log) for log in logs)
-    except (RLPException, ValueError, TypeError, IndexError) as error:
+    except (ValueError, TypeError, IndexError) as error:
         raise LedgerError(f"not a receipt: {error}") from error
     if status not in (b"", b"\1"):
         raise LedgerError("not a receipt: it does not say whether the transaction succeeded")
     return Receipt(encoded, status == b"\1", found)
 
 
-def read_block(header: bytes, raw: Sequence[bytes], receipts: Sequence[bytes]) -> Block:
+def read_timestamp(header: bytes) -> int:
+    """The date in a header, in seconds since 1970, below 2^63; raises LedgerError if it is none."""
+    try:
+        timestamp = int.from_bytes(decode(header, 1)[_TIMESTAMP])
+    except (TypeError, IndexError) as error:
+        raise LedgerError(f"not a header: {error}") from error
+    if timestamp >= MAX_DATE:
+        raise LedgerError("its date is out of range")
+    return timestamp
+
+
+def read_block(header: bytes, transactions: Sequence[Transaction], receipts: Sequence[bytes]) -> Block:
     """A block whose header commits to these transactions and receipts.
 
     Raises:
         LedgerError: it does not, or something is malformed.
     """
+    timestamp = read_timestamp(header)
     try:
-        fields = rlp.decode(header)
+        fields = decode(header, 1)
         roots = bytes(fields[_TRANSACTIONS]), bytes(fields[_RECEIPTS])
-        number, timestamp = (int.from_bytes(fields[place]) for place in (_NUMBER, _TIMESTAMP))
-        parent = bytes(fields[_PARENT])
-    except (RLPException, ValueError, TypeError, IndexError) as error:
+        number, parent = int.from_bytes(fields[_NUMBER]), bytes(fields[_PARENT])
+    except (TypeError, IndexError) as error:
         raise LedgerError(f"not a header: {error}") from error
+    raw = [transaction.raw for transaction in transactions]
     for what, items, root in (("transactions", raw, roots[0]), ("receipts", receipts, roots[1])):
         if trie_root(items) != root:
             raise LedgerError(f"its header commits to other {what}")
     if len(raw) != len(receipts):
         raise LedgerError(f"it holds {len(raw)} transactions and {len(receipts)} receipts")
-    transactions, results = tuple(map(read_transaction, raw)), tuple(map(read_receipt, receipts))
-    return Block(header, number, timestamp, keccak(header), parent, transactions, results)
+    results = tuple(map(read_receipt, receipts))
+    return Block(header, number, timestamp, keccak(header), parent, tuple(transactions), results)
 
 
 def follow(before: Block, block: Block) -> None:

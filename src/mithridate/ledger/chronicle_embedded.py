@@ -1,20 +1,64 @@
 """The past of an embedded chain, from its journal: read only, every transaction run again on the EVM."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
+from eth_utils.address import to_canonical_address
+
 from mithridate.errors import JournalAltered, LedgerError
-from mithridate.ledger.chain import CHAIN_ID, EmbeddedChain
-from mithridate.ledger.chronicle import Block, read_block
-from mithridate.ledger.embedded_network import EmbeddedNetwork
+from mithridate.ledger.accounts import Account
+from mithridate.ledger.chain import CHAIN_ID, NO_ADDRESS, EmbeddedChain
+from mithridate.ledger.chronicle import Block, read_block, read_timestamp, read_transaction
 from mithridate.ledger.journal import Journal
 from mithridate.ledger.network import Network, Reverted
-from mithridate.ledger.replay import Replayed
-from mithridate.ledger.rows import MAX_INTEGER, BlockRow, read_header, unpack_transactions
+from mithridate.ledger.rows import BlockRow, unpack_transactions
 from mithridate.ledger.write_ahead_log import check_log
 
 READ_ONLY = "this ledger was opened for reading only"
+
+
+class ChainAtRest:
+    """See `Network`: a chain that was run again, to ask and not to change.
+
+    Args:
+        chain: as far as it came.
+    """
+
+    def __init__(self, chain: EmbeddedChain) -> None:
+        self._chain = chain
+
+    def call(self, to: str, data: bytes) -> bytes:
+        """See `Network.call`."""
+        return self._chain.call(NO_ADDRESS, to_canonical_address(to), data, self.now())
+
+    def code(self, address: str) -> bytes:
+        """See `Network.code`."""
+        return self._chain.code(to_canonical_address(address))
+
+    def now(self) -> int:
+        """The last block's date."""
+        return self._chain.timestamp
+
+    def height(self) -> int:
+        """See `Network.height`."""
+        return self._chain.height
+
+    def transact(self, account: Account, to: str, data: bytes) -> None:
+        """Raises LedgerError."""
+        raise LedgerError(READ_ONLY)
+
+    def deploy(self, account: Account, data: bytes) -> str:
+        """Raises LedgerError."""
+        raise LedgerError(READ_ONLY)
+
+    def block(self) -> AbstractContextManager[None]:
+        """Raises LedgerError."""
+        raise LedgerError(READ_ONLY)
+
+    def close(self) -> None:
+        """Nothing is held."""
 
 
 class Rows(Protocol):
@@ -53,7 +97,9 @@ class ReplayedChain:
                 raise JournalAltered(f"{name}: {error or 'a contract refuses what it holds'}") from error
 
     def _run(self, header: bytes, raw: Sequence[bytes], recorded: Sequence[bytes] | None) -> Block:
-        timestamp = _timestamp(header)
+        timestamp = read_timestamp(header)
+        # Before the EVM sees them: they may come from anybody.
+        transactions = [read_transaction(one) for one in raw]
         if timestamp < self.chain.timestamp:
             raise LedgerError("it is dated before the block that it follows")
         self.chain.open_block(timestamp)
@@ -71,7 +117,7 @@ class ReplayedChain:
             raise LedgerError("its transactions are missing")
         if sealed.header != header:
             raise LedgerError("its header is not the one that its replay gives")
-        return read_block(header, raw, receipts)
+        return read_block(header, transactions, receipts)
 
 
 class JournalChronicle:
@@ -129,18 +175,11 @@ class JournalChronicle:
 
     def state(self) -> Network:
         """See `Chronicle.state`."""
-        return EmbeddedNetwork(Replayed(self._replayed.chain, 0, set(), 0), self._journal, READ_ONLY)
+        return ChainAtRest(self._replayed.chain)
 
     def close(self) -> None:
         """See `Chronicle.close`."""
         self._journal.close()
-
-
-def _timestamp(header: bytes) -> int:
-    found = read_header(header)
-    if found is None or found.timestamp >= MAX_INTEGER:
-        raise LedgerError("its header cannot be read")
-    return found.timestamp
 
 
 def _transactions(row: BlockRow) -> list[bytes]:

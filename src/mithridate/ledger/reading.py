@@ -43,7 +43,7 @@ class Interface:
     """
 
     def __init__(self, name: str) -> None:
-        abi = contract(name).abi
+        abi: Sequence[Any] = contract(name).abi
         self._name = name
         functions = [entry for entry in abi if entry["type"] == "function"]
         self._functions = {bytes(function_abi_to_4byte_selector(entry)): entry for entry in functions}
@@ -94,7 +94,8 @@ class Interface:
         topics = _decoded([i["type"] for i in indexed], b"".join(log.topics[1:]))
         found = dict(zip([i["name"] for i in indexed], topics, strict=True))
         found |= dict(zip([i["name"] for i in plain], _decoded([i["type"] for i in plain], log.data), strict=True))
-        return Said(self._name, entry["name"], {i["name"]: _plain(i["type"], found[i["name"]]) for i in entry["inputs"]})
+        values = {i["name"]: _plain(i["type"], found[i["name"]]) for i in entry["inputs"]}
+        return Said(self._name, entry["name"], values)
 
     def constructor(self, data: bytes) -> tuple[Any, ...]:
         """The constructor's arguments that follow the creation code.
@@ -160,8 +161,8 @@ def creation_of(transaction: Transaction) -> Creation | None:
     return None
 
 
-def _named(entry: Mapping[str, Any], data: bytes) -> dict[str, Any]:
-    kinds = get_abi_input_types(entry)  # type: ignore[arg-type]
+def _named(entry: Any, data: bytes) -> dict[str, Any]:
+    kinds = get_abi_input_types(entry)
     names = [given["name"] for given in entry["inputs"]]
     values = _decoded(kinds, data)
     return {name: _plain(kind, value) for name, kind, value in zip(names, kinds, values, strict=True)}

@@ -24,13 +24,13 @@ SENTENCES = {
     "Models.FindingFiled": "auditor {auditor} filed a finding against model {model}: {reason}, report {report}",
     "Models.StatementWithdrawn": "auditor {auditor} took back its word on model {model}: {reason}",
     "Reputation.Counted": "reputation was counted from the verdicts {verdicts}",
-    "Committees.DrawOpened": "draw {number} of a committee opened: commit until {commit_deadline}, reveal until {reveal_deadline}",
+    "Committees.DrawOpened": "draw {number} opened: commit until {commit_deadline}, reveal until {reveal_deadline}",
     "Committees.DrawCommitted": "draw {number}: validator {rank} committed a random value",
     "Committees.DrawRevealed": "draw {number}: validator {rank} revealed its random value",
     "Committees.Withheld": "draw {number}: validator {validator} committed a random value and withheld it",
     "Committees.CommitteeDrawn": "draw {number}: validators {committee} are the committee",
     "Committees.DrawFailed": "draw {number} failed: fewer than three validators are left",
-    "Access.Requested": "physician {physician} asked hospital {custodian} for a record, request {handle}, until {expiry}",
+    "Access.Requested": "physician {physician} asked {custodian} for a record, request {handle}, until {expiry}",
     "Access.Admitted": "request {handle}: {threshold} of the record's doctors must approve",
     "Access.Approved": "request {handle}: physician {physician} approved",
     "Access.Refused": "request {handle}: physician {physician} refused",
@@ -40,32 +40,34 @@ SENTENCES = {
     "Access.Opened": "request {handle}: the record was opened for physician {physician}, opening {opening}",
     "Study.Admitted": "{account} joined the study as hospital-{index} with up to {records} records",
     "Study.Begun": "the study began with model {initial_model} and reference set {reference}",
-    "Study.RoundOpened": "round {round_number}, attempt {attempt} opened on model {base}, committee {committee}, until {deadline}",
-    "Study.RandomnessCommitted": "round {round_number}, attempt {attempt}: validator {rank} committed a random value",
-    "Study.Submitted": "round {round_number}, attempt {attempt}: hospital-{hospital} committed its update",
-    "Study.CloseVoted": "round {round_number}, attempt {attempt}: validator {rank} voted to close submissions",
-    "Study.SubmissionsClosed": "round {round_number}, attempt {attempt}: closed with {submissions} submissions",
-    "Study.RandomnessRevealed": "round {round_number}, attempt {attempt}: validator {rank} revealed its random value",
-    "Study.Drawn": "round {round_number}, attempt {attempt}: the round's randomness is drawn, {seed}",
-    "Study.VerdictsAttested": "round {round_number}, attempt {attempt}: validator {rank} attested the verdicts {verdicts}",
-    "Study.Bound": "round {round_number}, attempt {attempt}: the verdicts are bound, {accepted} accepted ({verdicts})",
-    "Study.Suspended": "round {round_number}, attempt {attempt}: hospital-{hospital} is suspended for the rest of the study",
-    "Study.ModelAttested": "round {round_number}, attempt {attempt}: validator {rank} attested model {model}",
-    "Study.Finalised": "round {round_number}, attempt {attempt}: a majority attested model {model}",
-    "Study.ReleaseVoted": "round {round_number}, attempt {attempt}: validator {rank} voted {passed} the release",
-    "Study.Released": "round {round_number}, attempt {attempt}: model {model} is released",
-    "Study.RolledBack": "round {round_number}, attempt {attempt}: the new model fell behind; stable stays {stable}",
-    "Study.VoidVoted": "round {round_number}, attempt {attempt}: {voter} voted to void it: {reason}",
-    "Study.Voided": "round {round_number}, attempt {attempt} is void: {reason}",
-    "Study.Withheld": "round {round_number}, attempt {attempt}: validator {validator} withheld its random value",
+    "Study.RoundOpened": "{at} opened on model {base}, committee {committee}, until {deadline}",
+    "Study.RandomnessCommitted": "{at}: validator {rank} committed a random value",
+    "Study.Submitted": "{at}: hospital-{hospital} committed its update",
+    "Study.CloseVoted": "{at}: validator {rank} voted to close submissions",
+    "Study.SubmissionsClosed": "{at}: closed with {submissions} submissions",
+    "Study.RandomnessRevealed": "{at}: validator {rank} revealed its random value",
+    "Study.Drawn": "{at}: the round's randomness is drawn, {seed}",
+    "Study.VerdictsAttested": "{at}: validator {rank} attested the verdicts {verdicts}",
+    "Study.Bound": "{at}: the verdicts are bound, {accepted} accepted ({verdicts})",
+    "Study.Suspended": "{at}: hospital-{hospital} is suspended for the rest of the study",
+    "Study.ModelAttested": "{at}: validator {rank} attested model {model}",
+    "Study.Finalised": "{at}: a majority attested model {model}",
+    "Study.ReleaseVoted": "{at}: validator {rank} voted {passed} the release",
+    "Study.Released": "{at}: model {model} is released",
+    "Study.RolledBack": "{at}: the new model fell behind; stable stays {stable}",
+    "Study.VoidVoted": "{at}: {voter} voted to void it: {reason}",
+    "Study.Voided": "{at} is void: {reason}",
+    "Study.Withheld": "{at}: validator {validator} withheld its random value",
 }
-"""Contract and event: what it says, with the event's own values."""
+"""Contract and event: what it says, with the event's own values; `at` is the attempt."""
 
 
 def in_words(said: Said) -> str:
     """An event as a sentence."""
     sentence = SENTENCES.get(f"{said.contract}.{said.name}", f"{said.contract} announced {said.name}")
-    return sentence.format(**{name: _value(name, value) for name, value in said.values.items()})
+    values = {name: _value(name, value) for name, value in said.values.items()}
+    at = f"round {values.get('round_number')}, attempt {values.get('attempt')}"
+    return sentence.format(at=at, **values)
 
 
 def plain_values(said: Said) -> dict[str, Any]:

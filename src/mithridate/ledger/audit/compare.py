@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields, is_dataclass
+from operator import methodcaller
 from typing import Any
 
 from mithridate.errors import RuleViolation
@@ -44,59 +45,59 @@ class Seen:
 def _questions(chain: Ledger, rules: Ledger, seen: Seen) -> Iterator[Question]:
     yield from _of_the_roster()
     yield from _of_models(seen)
-    yield REPUTATION, "track records", lambda ledger: ledger.track_records()
+    yield REPUTATION, "track records", methodcaller("track_records")
     yield from _of_rounds(chain, rules)
     yield from _of_draws(chain, rules)
     for handle in seen.handles:
-        yield ACCESS, f"request {handle.hex()[:16]}", lambda ledger, h=handle: ledger.access_request(h)
+        yield ACCESS, f"request {handle.hex()[:16]}", methodcaller("access_request", handle)
 
 
 def _of_the_roster() -> Iterator[Question]:
     for role in Role:
-        yield ROSTER, f"members, {role.name.lower()}", lambda ledger, r=role: ledger.members(r)
-    yield ROSTER, "administrators' threshold", lambda ledger: ledger.threshold()
-    yield ROSTER, "hospitals of the study", lambda ledger: ledger.hospitals()
-    yield ROSTER, "validators of the study", lambda ledger: ledger.validators()
-    yield ROSTER, "suspended hospitals", lambda ledger: ledger.suspended()
-    yield ROSTER, "whether the study has begun", lambda ledger: ledger.begun()
-    yield ROSTER, "configuration hash", lambda ledger: ledger.configuration()
-    yield ROSTER, "reference set's hash", lambda ledger: ledger.reference_hash()
-    yield ROSTER, "study's identifier", lambda ledger: ledger.study_id()
+        yield ROSTER, f"members, {role.name.lower()}", methodcaller("members", role)
+    yield ROSTER, "administrators' threshold", methodcaller("threshold")
+    yield ROSTER, "hospitals of the study", methodcaller("hospitals")
+    yield ROSTER, "validators of the study", methodcaller("validators")
+    yield ROSTER, "suspended hospitals", methodcaller("suspended")
+    yield ROSTER, "whether the study has begun", methodcaller("begun")
+    yield ROSTER, "configuration hash", methodcaller("configuration")
+    yield ROSTER, "reference set's hash", methodcaller("reference_hash")
+    yield ROSTER, "study's identifier", methodcaller("study_id")
 
 
 def _of_models(seen: Seen) -> Iterator[Question]:
-    yield MODELS, "initial model", lambda ledger: ledger.initial_model()
-    yield MODELS, "current model", lambda ledger: ledger.current_model()
-    yield MODELS, "stable model", lambda ledger: ledger.stable_model()
-    yield MODELS, "released models that stand", lambda ledger: ledger.released_models()
-    yield MODELS, "whether a certificate is required", lambda ledger: ledger.requires_certificate()
+    yield MODELS, "initial model", methodcaller("initial_model")
+    yield MODELS, "current model", methodcaller("current_model")
+    yield MODELS, "stable model", methodcaller("stable_model")
+    yield MODELS, "released models that stand", methodcaller("released_models")
+    yield MODELS, "whether a certificate is required", methodcaller("requires_certificate")
     for model in seen.models:
         name = f"model {model.hex()[:16]}"
-        yield MODELS, f"{name}, state", lambda ledger, m=model: ledger.model_record(m)
-        yield MODELS, f"{name}, whether it may be trained on", lambda ledger, m=model: ledger.may_train(m)
-        yield MODELS, f"{name}, whether it may be deployed", lambda ledger, m=model: ledger.may_deploy(m)
+        yield MODELS, f"{name}, state", methodcaller("model_record", model)
+        yield MODELS, f"{name}, whether it may be trained on", methodcaller("may_train", model)
+        yield MODELS, f"{name}, whether it may be deployed", methodcaller("may_deploy", model)
     for model, auditor in seen.statements:
         name = f"statement of {auditor} on model {model.hex()[:16]}"
-        yield MODELS, name, lambda ledger, m=model, a=auditor: ledger.statement(m, a)
+        yield MODELS, name, methodcaller("statement", model, auditor)
 
 
 def _of_rounds(chain: Ledger, rules: Ledger) -> Iterator[Question]:
-    yield ROUNDS, "last attempt", lambda ledger: ledger.latest()
+    yield ROUNDS, "last attempt", methodcaller("latest")
     last = max((state.round for ledger in (chain, rules) if (state := ledger.latest())), default=0)
     for number in range(1, last + 1):
-        yield ROUNDS, f"round {number}, number of attempts", lambda ledger, n=number: ledger.attempts(n)
+        yield ROUNDS, f"round {number}, number of attempts", methodcaller("attempts", number)
         for attempt in range(max(chain.attempts(number), rules.attempts(number))):
             name = f"round {number}, attempt {attempt}"
-            yield ROUNDS, name, lambda ledger, n=number, a=attempt: ledger.attempt(n, a)
+            yield ROUNDS, name, methodcaller("attempt", number, attempt)
 
 
 def _of_draws(chain: Ledger, rules: Ledger) -> Iterator[Question]:
-    yield COMMITTEES, "number of draws", lambda ledger: ledger.draws()
+    yield COMMITTEES, "number of draws", methodcaller("draws")
     for number in range(1, max(chain.draws(), rules.draws()) + 1):
-        yield COMMITTEES, f"draw {number}", lambda ledger, n=number: ledger.draw(n)
+        yield COMMITTEES, f"draw {number}", methodcaller("draw", number)
     for validator in chain.validators():
         name = f"draws in which {validator.address} withheld"
-        yield COMMITTEES, name, lambda ledger, a=validator.address: ledger.withheld(a)
+        yield COMMITTEES, name, methodcaller("withheld", validator.address)
 
 
 def _answer(ask: Callable[[Ledger], Any], ledger: Ledger) -> Any:

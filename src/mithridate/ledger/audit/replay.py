@@ -14,7 +14,6 @@ from mithridate.ledger.reading import Reader, Said, creation_of
 from mithridate.ledger.rulebook.base import Caller
 from mithridate.ledger.rulebook.book import Rulebook, RulebookLedger
 
-
 STUDY_DOMAIN = b"mithridate/study/1"
 _ONLY_THE_STUDY = {("Models", "start"), ("Models", "attested"), ("Models", "released"), ("Models", "withdrawn")}
 _ONLY_CONTRACTS = _ONLY_THE_STUDY | {("Reputation", "count")}
@@ -116,7 +115,7 @@ class RuleReplay:
         self.reader = Reader(self.deployment)
         for made in creations:
             asked = made.arguments[0] if made.name in ("Models", "Committees", "Access") else parts["Consortium"]
-            self._findings.check(RULES, asked == parts["Consortium"], made.name, "it asks another consortium's contract")
+            self._findings.check(RULES, asked == parts["Consortium"], made.name, "it asks another consortium")
         consortium, models = found[0], found[1]
         if consortium is not None and models is not None:
             terms = _terms(consortium, models, study)

@@ -143,7 +143,7 @@ class Tally:
     def _released(self, state: AttemptTally, *, passed: bool) -> None:
         signed = state.count("vote_release", passed)
         state.announced["Released" if passed else "RolledBack"], state.supporters["release"] = passed, signed
-        what = f"the model was {'released' if passed else 'rolled back'} on {signed} votes of the committee: no majority"
+        what = f"the model was {'released' if passed else 'rolled back'} on {signed} votes: no majority"
         self._findings.check(MODELS, signed >= MAJORITY, state.name, what)
         verdicts = state.announced.get("Bound", b"")
         self.accepted.update(index for index, code in enumerate(verdicts) if code == ACCEPTED)

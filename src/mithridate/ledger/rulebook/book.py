@@ -28,12 +28,15 @@ class Rulebook:
         terms: what the study fixes.
         study_id: 32 bytes that tell this study from every other.
         time: when it is deployed.
+        decided: False leaves the first decisions out: they are among the changes that follow.
 
     Raises:
         RuleViolation: a rule refuses these terms.
     """
 
-    def __init__(self, administrator: str, terms: StudyTerms, study_id: bytes, time: int) -> None:
+    def __init__(
+        self, administrator: str, terms: StudyTerms, study_id: bytes, time: int, *, decided: bool = True
+    ) -> None:
         administrators = [administrator, *terms.administrators]
         consortium = Consortium(administrators, terms.threshold, terms.ballot, self._execute, PARTS)
         models = Models(consortium, terms.requires_certificate)
@@ -51,7 +54,7 @@ class Rulebook:
             (CONSORTIUM, "enrol", (address, int(role), b"", b""))
             for address, role in [(terms.coordinator, Role.COORDINATOR), *enrolled]
         ]
-        for decision in decisions:
+        for decision in decisions if decided else ():
             consortium.decide(Caller(administrator, time), *decision)
 
     @property
