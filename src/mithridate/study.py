@@ -53,6 +53,17 @@ class Release(Section):
     """How far it may fall behind the last stable one before it is rolled back."""
 
 
+class Standards(Section):
+    """What an auditor requires of a model, on data of its own, before it certifies it."""
+
+    accuracy: float | None = Field(default=None, ge=0, le=1)
+    """The least accuracy."""
+    worst_class: float | None = Field(default=None, ge=0, le=1)
+    """The least recall of the class that is found least."""
+    probes: float | None = Field(default=None, ge=0, le=1)
+    """The least accuracy on the same records with random triggers on them, under their true labels."""
+
+
 class Runtime(Section):
     """How a round is run."""
 
@@ -87,6 +98,8 @@ class Study(Section):
     """How accepted updates become one."""
     release: Release = Release()
     """When a new model is kept."""
+    standards: Standards = Standards()
+    """What an auditor requires of a model."""
     runtime: Runtime = Runtime()
     """How a round is run."""
     store: StoreSettings = StoreSettings()

@@ -7,7 +7,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from mithridate.cli import attack, bench, calibrate, defence, demo, ledger, predict, run, store
+from mithridate.cli import attack, audit, bench, calibrate, defence, demo, ledger, predict, run, store
 from mithridate.errors import MithridateError
 
 EXIT_FAILED = 1
@@ -23,6 +23,7 @@ app = typer.Typer(
 app.command("run")(run.run)
 app.command("demo")(demo.demo)
 app.command("predict")(predict.predict)
+app.command("audit")(audit.audit)
 app.command("bench")(bench.bench)
 app.command("calibrate")(calibrate.calibrate)
 app.add_typer(ledger.app, name="ledger")

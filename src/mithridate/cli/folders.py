@@ -47,13 +47,17 @@ def run_folder(folder: Path) -> Path:
     return folder
 
 
-def ledger_path(run: Path) -> Path:
+def ledger_path(run: Path, *, study: bool = True) -> Path:
     """The journal of a run's ledger.
+
+    Args:
+        run: the folder.
+        study: whether study.json must be there, too.
 
     Raises:
         RunError: there is no run, or it is a plain one, which has no ledger.
     """
-    path = run_folder(run) / "ledger.sqlite"
+    path = (run_folder(run) if study else run) / "ledger.sqlite"
     if not path.is_file():
         raise RunError(f"{run} has no ledger: it was run with runtime.secure = false, or its ledger.sqlite was removed")
     return path

@@ -1,8 +1,11 @@
 """`mithridate ledger`: what a run's ledger holds, and whether it is what was written."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from json import dumps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,7 +17,7 @@ from mithridate.errors import JournalAltered, MithridateError
 if TYPE_CHECKING:
     from mithridate.ledger.embedded import EmbeddedLedger
 
-app = typer.Typer(help="Show a run's ledger, or check it.", no_args_is_help=True)
+app = typer.Typer(help="Show a run's ledger, check it, export or follow it.", no_args_is_help=True)
 
 
 @app.command("show")
@@ -48,6 +51,54 @@ def verify(run: RunFolder, json: Json = False, debug: Debug = False) -> None:
     for line in checked:
         typer.echo(line)
     typer.echo(f"{run}: the ledger and the models are what was written")
+
+
+@app.command("export")
+def export(
+    run: RunFolder,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The file to write; it must not exist.")],
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Write the ledger's whole past to one file: blocks, signed transactions and receipts, to audit with no node."""
+    path = ledger_path(run)
+    with stdout_held():
+        from mithridate.ledger.chronicle_embedded import JournalChronicle
+        from mithridate.ledger.export import export as exported
+
+        chronicle = JournalChronicle(path)
+        try:
+            written = exported(chronicle, out, (run / "study.json").read_bytes())
+        finally:
+            chronicle.close()
+    if json:
+        print_json({"run": str(run), "file": str(out), **asdict(written)})
+        return
+    typer.echo(f"{out}: {written.blocks} blocks, {written.transactions} transactions, {written.size} bytes")
+    typer.echo(f"head   {written.head}")
+    typer.echo(f"sha256 {written.sha256}")
+
+
+@app.command("watch")
+def watch(
+    run: RunFolder,
+    from_block: Annotated[
+        int | None, typer.Option("--from-block", metavar="N", min=1, help="Tell what happened from this block on, too.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Follow a ledger's events in plain words while another process writes it, until interrupted."""
+    path = ledger_path(run)
+    from mithridate.ledger.watch import watch as happened
+
+    for event in happened(path, start=from_block):
+        told = event.to_dict()
+        if json:
+            typer.echo(dumps(told, allow_nan=False))
+        else:
+            date = datetime.fromtimestamp(event.timestamp, UTC)
+            typer.echo(f"{date:%Y-%m-%d %H:%M:%S} block {event.block}: {told['words']}")
 
 
 def _state(run: Path, path: Path) -> tuple[dict[str, Any], MithridateError | None]:

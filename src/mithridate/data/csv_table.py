@@ -62,6 +62,37 @@ def read_features(path: Path, columns: Sequence[str], settings: DataSettings) ->
     return _encode(frame, columns, settings)
 
 
+def read_labels(path: Path, column: str, classes: Sequence[str], settings: DataSettings) -> npt.NDArray[np.int64]:
+    """The labels of a CSV file's records as places among the classes a model was trained on, int64 (N,).
+
+    Args:
+        path: with a header line.
+        column: that holds the labels: names of the classes, or the study's own values where it has `data.positive`.
+        classes: names, in the order of the logits.
+        settings: the study's.
+
+    Raises:
+        DataError: the file is unreadable, lacks the column or a label, or holds one that is none of the classes.
+    """
+    frame = _frame([path], settings.model_copy(update={"columns": ()}))
+    _require(frame, [column])
+    if frame[column].isna().any():
+        raise DataError(f"the label column {column!r} is missing in some records: remove them")
+    values = frame[column].str.strip().to_numpy(dtype=str)
+    if settings.positive:
+        return np.isin(values, settings.positive).astype(np.int64)
+    return places(values, classes)
+
+
+def places(values: npt.NDArray[np.str_], classes: Sequence[str]) -> npt.NDArray[np.int64]:
+    """Each value's place among the classes, int64 (N,); raises DataError for a value that is none of them."""
+    index = {name: place for place, name in enumerate(classes)}
+    unknown = sorted(set(values.tolist()) - set(index))
+    if unknown:
+        raise DataError(f"the label {unknown[0]!r} is none of the classes: {', '.join(classes)}")
+    return np.array([index[value] for value in values.tolist()], dtype=np.int64)
+
+
 def _frame(paths: Sequence[Path], settings: DataSettings) -> "pd.DataFrame":
     """All files below one another, every field as text or missing; several files add the column `file`."""
     import pandas as pd

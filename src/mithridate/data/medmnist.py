@@ -38,7 +38,16 @@ def _load(settings: DataSettings, name: str) -> Dataset:
     Raises:
         DataError: the archive is missing, unreadable, or holds something else.
     """
-    images, values = _read(_archive(settings, name))
+    return read_archive(_archive(settings, name))
+
+
+def read_archive(path: Path) -> Dataset:
+    """The images of one archive, (channels, height, width) in [0, 1], each once; classes are its label values.
+
+    Raises:
+        DataError: the archive is unreadable, or holds something else.
+    """
+    images, values = _read(path)
     kept = _first_of_equals(images)
     classes, labels = np.unique(values[kept], return_inverse=True)
     return Dataset(

@@ -28,6 +28,8 @@ BYTE_LABELS = {
     "validators": "between validators, linear part",
     "mpc": "between validators, MPC",
 }
+MAX_LINES = 12
+"""Hospitals drawn one by one; of more, those that end lowest."""
 NO_METADATA = dict.fromkeys(("Date", "Creator", "Format", "Type"))
 
 Runs = Mapping[str, Sequence[RoundRecord]]
@@ -106,6 +108,36 @@ def bytes_figure(label: str, records: Sequence[RoundRecord]) -> str | None:
         axes.set(xlabel="round", ylabel="bytes sent")
         _legend(axes)
         return _svg(figure, f"bytes-{label}", f"Bytes sent in each round of the run {label}")
+
+
+def reputation_figure(series: Sequence[tuple[str, Sequence[float]]]) -> str | None:
+    """Every hospital's reputation after each finished round, as an inline SVG; None before the first.
+
+    Args:
+        series: label of an attempt, and the reputations after it by hospital.
+    """
+    if not series:
+        return None
+    last = series[-1][1]
+    shown = sorted(sorted(range(len(last)), key=lambda index: last[index])[:MAX_LINES])
+    with _style():
+        figure, axes = _axes()
+        for place, hospital in enumerate(shown):
+            axes.plot(
+                range(len(series)),
+                [values[hospital] for _, values in series],
+                label=f"hospital-{hospital}",
+                color=COLOURS[place % len(COLOURS)],
+                marker=MARKERS[place % len(MARKERS)],
+                linestyle=DASHES[place % len(DASHES)],
+                markersize=4,
+            )
+        step = max(1, len(series) // 20)
+        axes.set_xticks(range(0, len(series), step), [series[place][0] for place in range(0, len(series), step)])
+        axes.yaxis.set_major_locator(MaxNLocator(6))
+        axes.set(xlabel="round", ylabel="reputation", ylim=(0, 1))
+        _legend(axes)
+        return _svg(figure, "reputation", "Reputation of the hospitals over the rounds, counted from bound verdicts")
 
 
 def format_bytes(size: float) -> str:

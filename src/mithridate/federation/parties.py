@@ -34,6 +34,8 @@ from mithridate.study import Study
 from mithridate.verification.inference import Correct, FellBehind
 from mithridate.verification.registry import Bounds
 
+AUDITOR = "auditor"
+"""The party that certifies models with `mithridate audit`; it has no part in a round."""
 PEER_TIMEOUT_S = 300.0
 """How long one validator waits for another before it gives the attempt up."""
 
@@ -224,6 +226,9 @@ def _enrol(prepared: Prepared, folder: RunFolder, parties: Parties, rules: Study
             if own.account().address not in enrolled:
                 signing_key = public_to_bytes(own.key("signing").public_key())
                 administrator.enrol(own.account().address, Role.HOSPITAL, signing_key)
+        auditor = folder.party(AUDITOR).account().address
+        if not administrator.is_active(auditor, Role.AUDITOR):
+            administrator.enrol(auditor, Role.AUDITOR)
         for site in prepared.sites[admitted:]:
             administrator.admit(folder.party(site.name).account().address, len(site.dataset))
         for rank in range(VALIDATORS):

@@ -84,10 +84,11 @@ class ReplayedChain:
         self._source = source
         timestamp, salt = source.genesis()
         self.chain = EmbeddedChain.genesis(timestamp, salt)
+        self._genesis = self.chain.head_hash
 
     def blocks(self) -> Iterator[Block]:
         """All blocks, each with what its replay gives."""
-        for header, raw, recorded in self._source.rows(self.chain.head_hash):
+        for header, raw, recorded in self._source.rows(self._genesis):
             name = f"block {self.chain.height + 1}"
             try:
                 yield self._run(header, raw, recorded)
@@ -125,6 +126,7 @@ class JournalChronicle:
 
     Args:
         path: of the journal.
+        thorough: also check what lies beside the blocks: pages, snapshots, the write-ahead log.
 
     Raises:
         JournalAltered: not even its first row can be read.
@@ -134,8 +136,8 @@ class JournalChronicle:
     own = True
     chain_id = CHAIN_ID
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, *, thorough: bool = True) -> None:
+        self._path, self._thorough = path, thorough
         self._journal = Journal.open_damaged(path)
         try:
             self._journal.reader.check_tables()
@@ -154,20 +156,29 @@ class JournalChronicle:
         return self._journal.reader.genesis()[:2]
 
     def rows(self, genesis_hash: bytes) -> Iterator[tuple[bytes, Sequence[bytes], None]]:
-        """See `Rows.rows`; what lies beside the blocks (log, pages, snapshots, head) is checked as well."""
+        """See `Rows.rows`: of blocks that were not told before."""
         reader = self._journal.reader
         with reader.one_moment():
             timestamp, _, digest = reader.genesis()
-            last = 0
+            last, head = 0, reader.head()
+            if head.block == self._replayed.chain.height and not self._thorough:
+                return
             for row in reader.blocks(genesis_hash, timestamp, digest):
-                yield row.encoded, _transactions(row), None
+                if row.number > self._replayed.chain.height:
+                    yield row.encoded, _transactions(row), None
                 last, digest = row.number, row.digest
-            head = reader.head()
             if (head.block, head.digest) != (last, digest):
                 raise JournalAltered(f"head: the journal ends with block {last}, its last row says otherwise")
-            reader.nodes()
-            reader.check_pages()
-        check_log(self._path)
+            if self._thorough:
+                reader.nodes()
+                reader.check_pages()
+        if self._thorough:
+            check_log(self._path)
+
+    def refresh(self) -> None:
+        """Looks at the file again: `blocks` goes on after those it told."""
+        self._journal.close()
+        self._journal = Journal.open_damaged(self._path)
 
     def blocks(self) -> Iterator[Block]:
         """See `Chronicle.blocks`."""

@@ -1,0 +1,105 @@
+"""`mithridate audit`: everything that a study's ledger says, derived again; the model on the auditor's own data."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mithridate.cli.folders import ledger_path
+from mithridate.cli.options import Debug, Json
+from mithridate.cli.output import print_json, stdout_held
+from mithridate.errors import InputError
+
+if TYPE_CHECKING:
+    from mithridate.evaluation.audit.procedure import Audit
+
+FOUND = 1
+REPORTS = "audit"
+
+
+def audit(
+    target: Annotated[
+        Path,
+        typer.Argument(metavar="TARGET", help="A run's folder, or a file of `ledger export`.", show_default=False),
+    ],
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Your own labelled records, CSV or .npz, to measure the current model on."),
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="The CSV file's label column. [default: the study's, or label]")
+    ] = None,
+    run: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Of an export: the folder with the run's models, records and study.json."),
+    ] = None,
+    contract: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="The study's contract, where the chain holds several.")
+    ] = None,
+    certify: Annotated[
+        Path | None,
+        typer.Option(metavar="KEYFILE", help="File a certificate, or what was found, with this auditor's account key."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="For audit.json and audit.html. [default: RUN/audit, or ./audit]"),
+    ] = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Replay the ledger from its genesis under the rules, compare all that it says, and report; exit 1 on any finding.
+
+    Verdicts were computed in MPC and cannot be computed again: checked is who signed them.
+    """
+    _check(target, data, certify)
+    with stdout_held():
+        from mithridate.evaluation.audit.procedure import audit as audited
+        from mithridate.evaluation.audit.report import write_reports
+
+        result = audited(target, data=data, label=label, folder=run, contract=contract)
+        folder = out or (target / REPORTS if target.is_dir() else Path(REPORTS))
+        report = write_reports(result, folder)
+        word = _word(target, certify, result, report) if certify else None
+    if json:
+        print_json({**result.to_dict(), "report": str(folder / "audit.html"), "filed": word})
+    else:
+        _print(result, folder, word)
+    if not result.clean:
+        raise SystemExit(FOUND)
+
+
+def _check(target: Path, data: Path | None, certify: Path | None) -> None:
+    if target.is_dir():
+        ledger_path(target, study=False)
+    elif not target.is_file():
+        raise InputError(f"there is no {target}: give a run's folder, or a file that `mithridate ledger export` wrote")
+    elif certify is not None:
+        raise InputError("an export takes no certificate: give the run's folder to --certify")
+    if data is not None and not data.is_file():
+        raise InputError(f"no file {data}: give your records with --data")
+
+
+def _word(target: Path, key: Path, result: "Audit", report: bytes) -> str:
+    from mithridate.evaluation.audit.certify import file_word
+
+    return file_word(target, key, result, report)
+
+
+def _print(result: "Audit", folder: Path, word: str | None) -> None:
+    told: dict[str, Any] = result.to_dict()
+    typer.echo(f"{told['source']}: {told['height']} blocks, {told['transactions']} transactions, head {told['head']}")
+    for topic, count in told["compared"].items():
+        typer.echo(f"{topic:<16} {count} compared")
+    for standard in result.standards:
+        required = "none required" if standard.required is None else f"{standard.required:.4f} required"
+        typer.echo(f"{standard.name:<16} {standard.measured:.4f}, {required}")
+    for note in result.notes:
+        typer.echo(note)
+    for finding in result.chain.findings:
+        typer.echo(f"FINDING {finding}")
+    if result.chain.findings.unlisted:
+        typer.echo(f"and {result.chain.findings.unlisted} more findings")
+    typer.echo("nothing was found" if result.clean else f"{result.chain.findings.count} findings")
+    if word:
+        typer.echo(word)
+    typer.echo(f"report {folder / 'audit.html'}")
