@@ -157,6 +157,11 @@ def audit(
     try:
         result = Audit(str(target), audit_chain(sources.chronicle, study=contract))
         study = _files(result, sources)
+        if not result.chain.state_compared:
+            result.notes.append(
+                "The chain's own state was not there to compare, and who sealed the blocks was not checked: compare the"
+                " hash of the last block with that of a party you trust."
+            )
         if data is not None:
             _measure(result, sources, study, data, label)
     finally:

@@ -93,6 +93,8 @@ class _Play:
         self._rules = RuleReplay(result.findings, chronicle.chain_id, own=chronicle.own, study=study)
         self._tally: Tally | None = None
         self._seen = Seen()
+        self._sent: dict[str, int] = {}
+        self._own = chronicle.own
 
     def block(self, block: Block) -> None:
         for transaction, receipt in zip(block.transactions, block.receipts, strict=True):
@@ -100,7 +102,15 @@ class _Play:
         self._findings.compared[CHAIN] += 1
         self._result.height, self._result.head = block.number, block.hash
 
+    def _sequence(self, block: Block, transaction: Transaction) -> None:
+        # A network's chain may be told from a later block on.
+        expected = self._sent.get(transaction.sender, 0 if self._own else transaction.number)
+        what = f"{transaction.sender} signed number {transaction.number} where {expected} is due"
+        self._findings.check(CHAIN, transaction.number == expected, f"block {block.number}", what)
+        self._sent[transaction.sender] = transaction.number + 1
+
     def _transaction(self, block: Block, transaction: Transaction, receipt: Receipt) -> None:
+        self._sequence(block, transaction)
         said = self._rules.take(block, transaction, receipt)
         if self._tally is None and self._rules.book is not None:
             validators = [self._rules.book.read("Study", "pool", rank) for rank in range(self._pool_size())]
