@@ -10,8 +10,11 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,7 @@ from mithridate.evaluation.networks.ibft import ibft_network
 from mithridate.evaluation.networks.local import LocalNetwork
 from mithridate.evaluation.networks.process import NodeProcess
 from mithridate.ledger.accounts import Account, new_account
+from mithridate.ledger.codec import ContractCodec
 from mithridate.ledger.deployment import Deployment, StudyTerms, check, deploy
 from mithridate.ledger.evm import EvmNetwork
 from mithridate.ledger.interface import RANDOMNESS_DOMAIN, AttemptState, Phase
@@ -62,6 +66,11 @@ class Relay:
     url: str
     alter: Callable[[str, Sequence[Any], Callable[[], Any]], Any] = lambda method, parameters, ask: ask()
     asked: list[str] = field(default_factory=list)
+
+    @staticmethod
+    def fail(error: dict[str, Any]) -> Any:
+        """Called by `alter`: the relay answers with this error."""
+        raise UpstreamError(error)
 
 
 class Study:
@@ -101,24 +110,32 @@ class Study:
     def begin(self) -> None:
         with self.hospital_view.block():
             for index in range(HOSPITALS):
-                self.enrol(self.accounts[f"hospital-{index}"].address, index)
-        for rank, validator in enumerate(self.validators):
-            check(validator._network, self.deployment)
-            validator.register_validator_key(b"\3" + sha256(f"envelope {rank}"))
-        self.until(self.administrator, lambda: all(each.envelope_key for each in self.reader.validators()))
+                # Not `enrol`: that reads the index back, so that each would wait for the one before.
+                arguments = (
+                    self.accounts[f"hospital-{index}"].address,
+                    b"\2" + sha256(f"signing {index}"),
+                    100 + index,
+                )
+                self.administrator._write("enrol", *arguments)
+
+        def register(rank: int) -> None:
+            check(self.validators[rank]._network, self.deployment)
+            self.validators[rank].register_validator_key(b"\3" + sha256(f"envelope {rank}"))
+
+        together(register, range(3))
+        self.until(lambda: all(each.envelope_key for each in self.reader.validators()))
         self.administrator.begin(sha256("initial"), sha256("reference"))
 
-    def enrol(self, address: str, index: int) -> None:
-        # Not `enrol`: that reads the index back, so that each would wait for the one before.
-        self.administrator._write("enrol", address, b"\2" + sha256(f"signing {index}"), 100 + index)
-
     def open(self, number: int) -> None:
-        view = self.coordinator
-        view.open_round(number, view.current_model(), view.now() + 10_000)
-        values = [sha256(f"value {number} {rank}") for rank in range(3)]
-        for validator, value in zip(self.validators, values, strict=True):
-            self.until(validator, lambda each=validator: each.attempts(number))
-            validator.commit_randomness(number, 0, sha256_of(RANDOMNESS_DOMAIN + value))
+        self.until(lambda: self.coordinator.begun())
+        self.coordinator.open_round(number, self.coordinator.current_model(), self.coordinator.now() + 10_000)
+
+        def commit(rank: int) -> None:
+            self.until(lambda: self.validators[rank].attempts(number))
+            commitment = hashlib.sha256(RANDOMNESS_DOMAIN + sha256(f"value {number} {rank}")).digest()
+            self.validators[rank].commit_randomness(number, 0, commitment)
+
+        together(commit, range(3))
 
     def submit(self, number: int) -> None:
         self.phase(self.hospitals[0], number, lambda state: len(state.committed) == 3)
@@ -127,39 +144,46 @@ class Study:
                 hospital.submit(number, 0, sha256(f"digest {number} {index}"))
 
     def draw(self, number: int) -> None:
-        for validator in self.validators[:2]:
-            self.phase(validator, number, lambda state: len(state.submissions) == HOSPITALS)
-            validator.close_submissions(number, 0)
-        for rank, validator in enumerate(self.validators):
-            self.phase(validator, number, lambda state: state.phase == Phase.CLOSED)
-            validator.reveal_randomness(number, 0, sha256(f"value {number} {rank}"))
+        def close(rank: int) -> None:
+            self.phase(self.validators[rank], number, lambda state: len(state.submissions) == HOSPITALS)
+            self.validators[rank].close_submissions(number, 0)
 
-    def bind(self, number: int, ranks: Sequence[int] = (0, 1)) -> None:
-        for rank in ranks:
+        def reveal(rank: int) -> None:
+            self.phase(self.validators[rank], number, lambda state: state.phase == Phase.CLOSED)
+            self.validators[rank].reveal_randomness(number, 0, sha256(f"value {number} {rank}"))
+
+        together(close, (0, 1))
+        together(reveal, range(3))
+
+    def bind(self, number: int) -> None:
+        def attest(rank: int) -> None:
             self.phase(self.validators[rank], number, lambda state: state.phase >= Phase.DRAWN)
             self.validators[rank].attest_verdicts(number, 0, bytes(HOSPITALS))
 
-    def attest(self, number: int, ranks: Sequence[int] = (0, 1)) -> None:
-        for rank in ranks:
-            self.phase(self.validators[rank], number, lambda state: state.phase >= Phase.BOUND)
-            self.validators[rank].attest_model(number, 0, self.model(number))
+        together(attest, (0, 1))
 
-    def release(self, number: int, ranks: Sequence[int] = (0, 1)) -> None:
-        for rank in ranks:
+    def attest(self, number: int, wrong: Sequence[int] = ()) -> None:
+        """The first two validators attest the model, those in `wrong` another one, at the same time."""
+
+        def attest(rank: int) -> None:
+            self.phase(self.validators[rank], number, lambda state: state.phase >= Phase.BOUND)
+            self.validators[rank].attest_model(number, 0, self.model(number if rank not in wrong else 10_000))
+
+        together(attest, (0, 1, *wrong))
+
+    def release(self, number: int) -> None:
+        def vote(rank: int) -> None:
             self.phase(self.validators[rank], number, lambda state: state.phase >= Phase.FINAL)
             self.validators[rank].vote_release(number, 0, True)
+
+        together(vote, (0, 1))
         self.phase(self.coordinator, number, lambda state: state.phase == Phase.RELEASED)
 
-    def play(self, number: int) -> None:
-        """A whole round."""
-        for step in (self.open, self.submit, self.draw, self.bind, self.attest, self.release):
-            step(number)
-
     def phase(self, ledger: Any, number: int, reached: Callable[[AttemptState], bool]) -> None:
-        self.until(ledger, lambda: reached(ledger.attempt(number, 0)))
+        self.until(lambda: reached(ledger.attempt(number, 0)))
 
     @staticmethod
-    def until(ledger: Any, condition: Callable[[], object]) -> None:
+    def until(condition: Callable[[], object]) -> None:
         deadline = time.monotonic() + WAIT_S
         while not condition():
             assert time.monotonic() < deadline, "the ledger does not get there"
@@ -191,8 +215,98 @@ class Study:
             view.close()
 
 
-def sha256_of(data: bytes) -> bytes:
-    return hashlib.sha256(data).digest()
+def together(act: Callable[[int], None], ranks: Sequence[int]) -> None:
+    """Parties act at the same time, each in a thread of its own."""
+    with ThreadPoolExecutor(len(ranks)) as pool:
+        list(pool.map(act, ranks))
+
+
+BOARD = """
+# pragma version 0.4.3
+# pragma evm-version london
+notes: public(DynArray[bytes32, 4096])
+author: public(HashMap[bytes32, address])
+armed: bool
+ballast: public(uint256[256])
+
+@external
+def write(note: bytes32):
+    assert self.author[note] == empty(address), "written already"
+    self.author[note] = msg.sender
+    self.notes.append(note)
+
+@external
+def follow(note: bytes32, earlier: bytes32):
+    assert self.author[earlier] != empty(address), "nothing to follow"
+    assert self.author[note] == empty(address), "written already"
+    self.author[note] = msg.sender
+    self.notes.append(note)
+
+@external
+def spring():
+    if self.armed:
+        for index: uint256 in range(256):
+            self.ballast[index] += 1
+    self.armed = not self.armed
+
+@external
+@view
+def all_notes() -> DynArray[bytes32, 4096]:
+    return self.notes
+"""
+"""A contract of a few lines, so that tests of the network do not depend on the study's."""
+
+
+@cache
+def board_code() -> tuple[bytes, ContractCodec]:
+    from vyper import compile_code
+
+    output = compile_code(BOARD, output_formats=["abi", "bytecode"])
+    abi = [*output["abi"], {"type": "constructor", "inputs": []}]
+    return bytes.fromhex(output["bytecode"].removeprefix("0x")), ContractCodec(abi)
+
+
+class Board:
+    """A board of notes on a network; every note is fresh."""
+
+    def __init__(self, network: LocalNetwork) -> None:
+        self.network = network
+        self.view = network.connect()
+        self.writer, self.other, self.third = writers = [new_account() for _ in range(3)]
+        fund(network, self.view, writers)
+        self.address = self.view.deploy(self.writer, board_code()[0])
+        self.numbers = count()
+
+    def note(self) -> bytes:
+        return sha256(f"note {next(self.numbers)}")
+
+    def write(self, view: EvmNetwork, account: Account, note: bytes) -> None:
+        view.transact(account, self.address, self.data("write", note))
+
+    @staticmethod
+    def data(name: str, *arguments: object) -> bytes:
+        return board_code()[1].call(name, arguments)
+
+    def read(self, name: str, *arguments: object) -> Any:
+        return board_code()[1].result(name, self.view.call(self.address, self.data(name, *arguments)))
+
+    def notes(self, view: EvmNetwork) -> list[bytes]:
+        return list(board_code()[1].result("all_notes", view.call(self.address, self.data("all_notes"))))
+
+    def everywhere(self, *notes: bytes) -> None:
+        """Every node, alone, tells the same notes in the same order, and each of these once."""
+        views = [self.network.connect(node) for node in self.network.nodes] or [self.view]
+        try:
+            told = [self.notes(view) for view in views]
+            deadline = time.monotonic() + WAIT_S
+            while any(each != told[0] for each in told) or not set(notes) <= set(told[0]):
+                assert time.monotonic() < deadline, "the nodes tell different notes"
+                time.sleep(POLL_S)
+                told = [self.notes(view) for view in views]
+        finally:
+            for view in views if self.network.nodes else ():
+                view.close()
+        assert all(told[0].count(note) == 1 for note in notes)
 
 
 def networks() -> list[Any]:
@@ -239,10 +353,9 @@ def local(network: LocalNetwork) -> LocalNetwork:
 
 @pytest.fixture(scope="session")
 def begun(running: LocalNetwork) -> Iterator[Study]:
-    """A study with its first round released: tests play the rounds that follow."""
+    """A study that has begun: tests play rounds of it."""
     made = Study(running)
     made.begin()
-    made.play(1)
     yield made
     made.close()
 
@@ -250,6 +363,18 @@ def begun(running: LocalNetwork) -> Iterator[Study]:
 @pytest.fixture
 def study(begun: Study, network: LocalNetwork) -> Study:
     return begun
+
+
+@pytest.fixture(scope="session")
+def shared_board(running: LocalNetwork) -> Iterator[Board]:
+    made = Board(running)
+    yield made
+    made.view.close()
+
+
+@pytest.fixture
+def board(shared_board: Board, network: LocalNetwork) -> Board:
+    return shared_board
 
 
 @pytest.fixture
