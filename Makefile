@@ -5,7 +5,8 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 # The system's uv where there is one, else one of the checkout's own.
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
-PYTEST_ARGS ?= -n 2
+# Tests of one network share a worker, which starts it once.
+PYTEST_ARGS ?= -n 2 --dist loadgroup
 NETWORKS := .networks/bin/geth .networks/bin/polygon-edge
 BENCH ?= aggregation inference training memory demo
 

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import urllib3
 from eth_utils.address import to_canonical_address
+from pydantic_core import from_json
 
 from mithridate.errors import InputError
 from mithridate.ledger.codec import printable
@@ -205,8 +206,9 @@ class Endpoint:
     @staticmethod
     def _parsed(answer: bytes) -> dict[str, Any]:
         try:
-            document = json.loads(answer)
-        except (ValueError, RecursionError) as error:
+            # Not the json module: py_ecc lifts Python's recursion limit, and deep nesting would end the process.
+            document = from_json(answer)
+        except ValueError as error:
             raise EndpointFailed("answers no JSON: is this a node's JSON-RPC address?") from error
         return _fields(document, "an answer")
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from eth_account import Account as Signer
+from pydantic_core import from_json
 
 from mithridate.errors import InputError
 from mithridate.ledger.accounts import Account, account_from_key
@@ -78,12 +79,12 @@ def read_password(path: Path | None = None) -> str:
 
 def _keystore(path: Path) -> dict[str, Any]:
     try:
-        document = json.loads(_private_text(path))
+        document = from_json(_private_text(path))
         parameters = document["crypto"]["kdfparams"]
         # A file from elsewhere must not make us take all memory before its password is known to be wrong.
         cost = 128 * int(parameters.get("n", 0)) * int(parameters.get("r", 0))
         known = document["version"] == 3
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(
             f"{path} is no keystore: expected the JSON file that `write_keystore` or geth wrote"
         ) from error
