@@ -27,6 +27,7 @@ BOUND = AttemptState(
     generation=0,
     phase=Phase.BOUND,
     base_hash=BASE,
+    committee=(0, 1, 2),
     deadline=0,
     committed=frozenset(range(3)),
     revealed=frozenset(range(3)),

@@ -12,10 +12,8 @@ import pytest
 from mithridate.aggregation.secure import Memory
 from mithridate.errors import RoundVoid
 from mithridate.federation.rule_memory import RuleMemoryLog
-from mithridate.federation.track_records import track_records
 from mithridate.ledger.interface import Phase
 from mithridate.mpc.shares import ReplicatedShare
-from mithridate.verification.verdict import Rule
 
 SHAPE = (2, 3)
 
@@ -73,27 +71,3 @@ def test_a_record_of_another_shape_or_length_is_refused(log: RuleMemoryLog, tmp_
         database.execute("UPDATE memories SET first = x'00'")
     with pytest.raises(RoundVoid, match="altered"):
         log.before(2, 0, ledger(r1a0=Phase.RELEASED), SHAPE)
-
-
-def test_track_records_count_verdicts_of_rounds_that_came_to_a_model() -> None:
-    verdicts = [Rule.ACCEPTED, Rule.NORM, Rule.ABSENT, Rule.ENVELOPE, Rule.SUSPENDED]
-    states = {
-        (1, 0): SimpleNamespace(round=1, phase=Phase.VOID, verdicts=bytes(verdicts)),
-        (1, 1): SimpleNamespace(round=1, phase=Phase.RELEASED, verdicts=bytes(verdicts)),
-        (2, 0): SimpleNamespace(round=2, phase=Phase.ROLLED_BACK, verdicts=bytes([Rule.ACCEPTED] * 5)),
-        (3, 0): SimpleNamespace(round=3, phase=Phase.BOUND, verdicts=bytes(5)),
-    }
-    view: Any = SimpleNamespace(
-        latest=lambda: states[3, 0],
-        attempts=lambda number: sum(key[0] == number for key in states),
-        attempt=lambda *key: states[key],
-    )
-    found = [(each.accepted, each.rejected) for each in track_records(view, 3, 5)]
-    assert found == [(2, 0), (1, 1), (1, 0), (1, 0), (1, 1)]
-    assert [(each.accepted, each.rejected) for each in track_records(view, 2, 5)] == [
-        (1, 0),
-        (0, 1),
-        (0, 0),
-        (0, 0),
-        (0, 1),
-    ]

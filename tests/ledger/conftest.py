@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from mithridate.ledger.accounts import new_account
+from mithridate.ledger.deployment import StudyTerms
 from mithridate.ledger.embedded import EmbeddedLedger
-from mithridate.ledger.interface import RANDOMNESS_DOMAIN
+from mithridate.ledger.interface import RANDOMNESS_DOMAIN, Role
 
 HOSPITALS = 4
+PHYSICIANS = 4
 QUORUM = 3
 MIN_ACCEPTED = 2
 GRACE = 100
@@ -44,12 +46,13 @@ class Scene:
                 "administrator",
                 "coordinator",
                 "stranger",
+                "auditor",
                 *(f"validator-{rank}" for rank in range(3)),
+                *(f"physician-{index}" for index in range(PHYSICIANS)),
                 *(f"hospital-{index}" for index in range(HOSPITALS)),
             )
         }
         defaults: dict[str, Any] = {
-            "administrator": self.accounts["administrator"],
             "configuration": CONFIGURATION,
             "coordinator": self.accounts["coordinator"].address,
             "validators": [self.accounts[f"validator-{rank}"].address for rank in range(3)],
@@ -57,7 +60,9 @@ class Scene:
             "min_accepted": MIN_ACCEPTED,
             "grace": GRACE,
         }
-        self._seat(EmbeddedLedger.create(path, **(defaults | settings)))
+        chosen = defaults | settings
+        administrator = chosen.pop("administrator", self.accounts["administrator"])
+        self._seat(EmbeddedLedger.create(path, administrator, StudyTerms(**chosen)))
 
     def reopen(self) -> None:
         self.chain.close()
@@ -69,13 +74,19 @@ class Scene:
     def enrol(self) -> None:
         with self.chain.block():
             for index in range(HOSPITALS):
-                address = self.accounts[f"hospital-{index}"].address
-                assert self.administrator.enrol(address, self.signing_key(index), 100 + index) == index
+                self.enrol_hospital(self.accounts[f"hospital-{index}"].address, index, 100 + index)
+            self.administrator.enrol(self.accounts["auditor"].address, Role.AUDITOR)
+            for index in range(PHYSICIANS):
+                self.administrator.enrol(self.accounts[f"physician-{index}"].address, Role.PHYSICIAN)
+
+    def enrol_hospital(self, address: str, index: int, records: int = 1) -> None:
+        self.administrator.enrol(address, Role.HOSPITAL, self.signing_key(index))
+        self.administrator.admit(address, records)
 
     def register(self) -> None:
         with self.chain.block():
             for rank, validator in enumerate(self.validators):
-                validator.register_validator_key(self.envelope_key(rank))
+                validator.register_keys(envelope_key=self.envelope_key(rank))
 
     def begin(self) -> None:
         self.administrator.begin(INITIAL, REFERENCE)
@@ -153,6 +164,8 @@ class Scene:
 
         self.chain = chain
         self.administrator, self.coordinator, self.stranger = views("administrator", "coordinator", "stranger")
+        (self.auditor,) = views("auditor")
+        self.physicians = views(*(f"physician-{index}" for index in range(PHYSICIANS)))
         self.validators = views(*(f"validator-{rank}" for rank in range(3)))
         self.hospitals = views(*(f"hospital-{index}" for index in range(HOSPITALS)))
 

@@ -27,14 +27,14 @@ def codec() -> ContractCodec:
         ("vote_release", [3, 1, True]),
         ("attest_verdicts", [3, 1, bytes(40)]),
         ("vote_void", [3, 1, "no agreement"]),
-        ("enrol", ["0x" + "5a" * 20, b"\2" + HASH, 5]),
-        ("committee", []),
+        ("admit", ["0x" + "5a" * 20, 5]),
+        ("validators", []),
     ],
 )
 def test_a_call_is_encoded_as_web3_encodes_it(codec: ContractCodec, name: str, arguments: list[Any]) -> None:
     theirs = Web3().eth.contract(abi=contract("Study").abi)
     values = [
-        Web3.to_checksum_address(value) if name == "enrol" and value == arguments[0] else value for value in arguments
+        Web3.to_checksum_address(value) if name == "admit" and value == arguments[0] else value for value in arguments
     ]
     assert "0x" + codec.call(name, arguments).hex() == theirs.encode_abi(name, args=values)
 
@@ -47,7 +47,7 @@ def test_a_call_is_encoded_as_web3_encodes_it(codec: ContractCodec, name: str, a
         ("submit", [1, 0, HASH + b"\0"]),
         ("submit", ["1", 0, HASH]),
         ("submit", [1, 0]),
-        ("enrol", ["hospital", b"\2" + HASH, 5]),
+        ("admit", ["hospital", 5]),
         ("vote_release", [1, 0, 1]),
     ],
 )
@@ -56,7 +56,7 @@ def test_values_that_fit_no_type_are_refused(codec: ContractCodec, name: str, ar
         codec.call(name, arguments)
 
 
-@pytest.mark.parametrize("name", ["attempt_state", "hospital_page", "digest_page", "committee", "begun", "study_id"])
+@pytest.mark.parametrize("name", ["attempt_state", "hospital_page", "digest_page", "validators", "begun", "study_id"])
 @given(data=st.binary(max_size=700))
 def test_an_answer_that_cannot_be_read_is_a_ledger_error(codec: ContractCodec, name: str, data: bytes) -> None:
     with suppress(LedgerError):

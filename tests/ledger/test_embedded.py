@@ -1,5 +1,6 @@
 """The embedded ledger as a whole: reopening, shared blocks, threads, a full disk, and a writer killed at any moment."""
 
+import hashlib
 import random
 import signal
 import subprocess
@@ -18,7 +19,7 @@ from mithridate.ledger import chain
 from mithridate.ledger.accounts import account_from_key
 from mithridate.ledger.chain import ClockVM
 from mithridate.ledger.embedded import EmbeddedLedger
-from mithridate.ledger.interface import Phase
+from mithridate.ledger.interface import Phase, Role
 from mithridate.ledger.journal import Journal
 
 Scene = Any
@@ -28,22 +29,22 @@ WRITER = textwrap.dedent(
     import hashlib, sys
     from pathlib import Path
     from mithridate.ledger.accounts import account_from_key
+    from mithridate.ledger.deployment import StudyTerms
     from mithridate.ledger.embedded import EmbeddedLedger
+    from mithridate.ledger.interface import Role
 
     parties = [account_from_key(bytes([number]) * 32) for number in range(1, 6)]
-    ledger = EmbeddedLedger.create(
-        Path(sys.argv[1]), administrator=parties[0], configuration=bytes([1]) * 32, coordinator=parties[1].address,
-        validators=[party.address for party in parties[2:]], quorum=2, min_accepted=2,
-    )
+    terms = StudyTerms(bytes([1]) * 32, parties[1].address, [party.address for party in parties[2:]], 2, 2)
+    ledger = EmbeddedLedger.create(Path(sys.argv[1]), parties[0], terms)
     administrator = ledger.as_party(parties[0])
     print("created", flush=True)
     for index in range(1024):
         key = hashlib.sha256(b"%d" % index).digest()
         if index % 5:
-            administrator.enrol(account_from_key(key).address, b"\\2" + key, index + 1)
+            administrator.enrol(account_from_key(key).address, Role.HOSPITAL, b"\\2" + key)
         else:
             with ledger.block():
-                administrator.enrol(account_from_key(key).address, b"\\2" + key, index + 1)
+                administrator.enrol(account_from_key(key).address, Role.HOSPITAL, b"\\2" + key)
         print(index, flush=True)
     """
 )
@@ -149,43 +150,44 @@ def test_blocks_do_not_nest(scene: Scene) -> None:
     with scene.chain.block():
         with pytest.raises(LedgerError, match="nest"), scene.chain.block():
             pass
-        scene.administrator.enrol(scene.stranger.address, scene.signing_key(0), 1)
+        scene.administrator.enrol(scene.stranger.address, Role.AUDITOR)
     scene.reopen()
-    assert len(scene.stranger.hospitals()) == 1
+    assert scene.stranger.is_active(scene.stranger.address, Role.AUDITOR)
 
 
 @pytest.mark.parametrize("shared", [True, False])
 def test_many_threads_write_and_read_at_once(scene: Scene, shared: bool) -> None:
     def register(rank: int) -> None:
         together.wait()
-        scene.validators[rank].register_validator_key(scene.envelope_key(rank))
+        scene.validators[rank].register_keys(envelope_key=scene.envelope_key(rank))
 
-    def enrol(index: int) -> int:
+    def enrol(index: int) -> str:
         together.wait()
         account = account_from_key(bytes([index + 1]) * 32)
-        made: int = scene.administrator.enrol(account.address, scene.signing_key(index), index + 1)
-        assert scene.stranger.hospitals()[made].address == account.address
-        return made
+        scene.administrator.enrol(account.address, Role.HOSPITAL, scene.signing_key(index))
+        assert scene.stranger.is_active(account.address, Role.HOSPITAL)
+        return account.address
 
     together = threading.Barrier(12)
     with ThreadPoolExecutor(12) as pool:
         if shared:
             with scene.chain.block():
-                _at_once(pool, register, enrol)
+                enrolled = _at_once(pool, register, enrol)
         else:
-            _at_once(pool, register, enrol)
+            enrolled = _at_once(pool, register, enrol)
     assert scene.chain.height() == (2 if shared else 13)
     scene.reopen()
     assert [validator.envelope_key for validator in scene.stranger.validators()] == [
         scene.envelope_key(rank) for rank in range(3)
     ]
+    assert {member.address for member in scene.stranger.members(Role.HOSPITAL)} == set(enrolled)
 
 
-def _at_once(pool: ThreadPoolExecutor, register: Any, enrol: Any) -> None:
+def _at_once(pool: ThreadPoolExecutor, register: Any, enrol: Any) -> list[str]:
     registered = [pool.submit(register, rank) for rank in range(3)]
     enrolled = [pool.submit(enrol, index) for index in range(9)]
-    assert sorted(future.result() for future in enrolled) == list(range(9))
     assert [future.result() for future in registered] == [None] * 3
+    return [future.result() for future in enrolled]
 
 
 def test_many_blocks_a_second_do_not_outrun_the_clock(clock: Any, scene: Scene) -> None:
@@ -207,9 +209,9 @@ def test_a_change_that_cannot_be_written_down_stops_the_ledger(scene: Scene, mon
     with monkeypatch.context() as patch:
         patch.setattr(Journal, "append", full)
         with pytest.raises(LedgerError, match="the disk is full"):
-            scene.validators[0].register_validator_key(scene.envelope_key(0))
+            scene.validators[0].register_keys(envelope_key=scene.envelope_key(0))
     with pytest.raises(LedgerError, match="earlier change"):
-        scene.validators[1].register_validator_key(scene.envelope_key(1))
+        scene.validators[1].register_keys(envelope_key=scene.envelope_key(1))
     with pytest.raises(LedgerError, match="earlier change"), scene.chain.block():
         pass
     scene.reopen()
@@ -228,9 +230,9 @@ def test_an_interrupt_while_writing_down_leaves_a_journal_that_opens(
     with monkeypatch.context() as patch:
         patch.setattr(Journal, "append", _interrupt)
         with pytest.raises(KeyboardInterrupt):
-            scene.validators[0].register_validator_key(scene.envelope_key(0))
+            scene.validators[0].register_keys(envelope_key=scene.envelope_key(0))
     with pytest.raises(LedgerError, match="earlier change"):
-        scene.validators[1].register_validator_key(scene.envelope_key(1))
+        scene.validators[1].register_keys(envelope_key=scene.envelope_key(1))
     scene.reopen()
     assert [validator.envelope_key for validator in scene.stranger.validators()] == [b""] * 3
     scene.register()
@@ -241,16 +243,16 @@ def test_an_interrupt_inside_a_block_drops_the_block_and_nothing_else(
 ) -> None:
     def interrupted_block() -> None:
         with scene.chain.block():
-            scene.validators[0].register_validator_key(scene.envelope_key(0))
+            scene.validators[0].register_keys(envelope_key=scene.envelope_key(0))
             # After the state has changed, before the transaction is noted down.
             patch.setattr(ClockVM, "make_receipt", _interrupt)
-            scene.validators[1].register_validator_key(scene.envelope_key(1))
+            scene.validators[1].register_keys(envelope_key=scene.envelope_key(1))
 
     scene.enrol()
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         interrupted_block()
     with pytest.raises(LedgerError, match="earlier change"):
-        scene.validators[2].register_validator_key(scene.envelope_key(2))
+        scene.validators[2].register_keys(envelope_key=scene.envelope_key(2))
     scene.reopen()
     assert len(scene.stranger.hospitals()) == 4
     assert [validator.envelope_key for validator in scene.stranger.validators()] == [b""] * 3
@@ -265,9 +267,9 @@ def test_a_block_whose_interrupt_was_swallowed_does_not_pass_for_written(
             with monkeypatch.context() as patch:
                 patch.setattr(ClockVM, "make_receipt", _interrupt)
                 with pytest.raises(KeyboardInterrupt):
-                    scene.validators[0].register_validator_key(scene.envelope_key(0))
+                    scene.validators[0].register_keys(envelope_key=scene.envelope_key(0))
             with pytest.raises(LedgerError, match="interrupted half-way"):
-                scene.validators[1].register_validator_key(scene.envelope_key(1))
+                scene.validators[1].register_keys(envelope_key=scene.envelope_key(1))
 
     with pytest.raises(LedgerError, match="interrupted half-way"):
         swallowing_block()
@@ -281,7 +283,7 @@ def test_an_interrupted_call_outside_a_block_leaves_the_ledger_working(
     with monkeypatch.context() as patch:
         patch.setattr(ClockVM, "make_receipt", _interrupt)
         with pytest.raises(KeyboardInterrupt):
-            scene.validators[0].register_validator_key(scene.envelope_key(0))
+            scene.validators[0].register_keys(envelope_key=scene.envelope_key(0))
     scene.register()
     scene.reopen()
     assert scene.stranger.validators()[0].envelope_key == scene.envelope_key(0)
@@ -343,14 +345,14 @@ def test_everything_whose_call_returned_survives_a_kill(tmp_path: Path, seed: in
     assert writer.wait() == -signal.SIGKILL
     writer.stdout.close()
     ledger = EmbeddedLedger.open(path)
-    enrolled = [record.records for record in ledger.reader.hospitals()]
-    assert enrolled == list(range(1, len(enrolled) + 1))
+    enrolled = [member.signing_key for member in ledger.reader.members(Role.HOSPITAL)]
+    assert enrolled == [b"\2" + hashlib.sha256(b"%d" % index).digest() for index in range(len(enrolled))]
     assert returned <= len(enrolled) <= returned + 1
     account = account_from_key(bytes([1]) * 32)
-    ledger.as_party(account).enrol(account_from_key(bytes([77]) * 32).address, b"\2" * 33, 1)
+    ledger.as_party(account).enrol(account_from_key(bytes([77]) * 32).address, Role.HOSPITAL)
     ledger.close()
     reopened = EmbeddedLedger.open(path)
-    assert len(reopened.reader.hospitals()) == len(enrolled) + 1
+    assert len(reopened.reader.members(Role.HOSPITAL)) == len(enrolled) + 1
     reopened.close()
 
 

@@ -303,9 +303,9 @@ def test_a_full_roster_is_enrolled_read_and_judged(make_scene: Any) -> None:
     scene.enrol()
     with scene.chain.block():
         for index in range(4, MAX_HOSPITALS):
-            scene.administrator.enrol(f"0x{index:040x}", scene.signing_key(index), index)
+            scene.enrol_hospital(f"0x{index:040x}", index, index)
     with refused("roster is full"):
-        scene.administrator.enrol(scene.stranger.address, scene.signing_key(0), 1)
+        scene.enrol_hospital(scene.stranger.address, 0)
     assert [record.records for record in scene.stranger.hospitals()[4:]] == list(range(4, MAX_HOSPITALS))
     scene.begin()
     scene.attempt_to("drawn")

@@ -20,7 +20,9 @@ from mithridate.federation.reference import ReferenceShape, share_reference
 from mithridate.federation.rule_memory import RuleMemoryLog
 from mithridate.federation.standings import StandingLog
 from mithridate.federation.validator import StudyRules, Validator
+from mithridate.ledger.deployment import StudyTerms
 from mithridate.ledger.embedded import EmbeddedLedger
+from mithridate.ledger.interface import Role
 from mithridate.ledger.store import ModelStore
 from mithridate.models.files import to_safetensors
 from mithridate.mpc.aten import lower
@@ -158,15 +160,14 @@ def _ledger(study: Study, folder: RunFolder) -> EmbeddedLedger:
             ledger.close()
             raise RunError(f"{folder.journal} binds another study: its configuration is not that of this folder's")
         return ledger
-    return EmbeddedLedger.create(
-        folder.journal,
-        administrator=folder.party("administrator").account(),
+    terms = StudyTerms(
         configuration=study.configuration_hash(),
         coordinator=folder.party("coordinator").account().address,
         validators=[folder.party(f"validator-{rank}").account().address for rank in range(VALIDATORS)],
         quorum=study.quorum,
         min_accepted=study.aggregation.min_accepted,
     )
+    return EmbeddedLedger.create(folder.journal, folder.party("administrator").account(), terms)
 
 
 def _rules(prepared: Prepared, folder: RunFolder) -> StudyRules:
@@ -214,18 +215,22 @@ def _enrol(prepared: Prepared, folder: RunFolder, parties: Parties, rules: Study
     administrator = parties.chain.as_party(folder.party("administrator").account())
     if administrator.begun():
         return
-    enrolled = len(administrator.hospitals())
+    enrolled = {member.address for member in administrator.members(Role.HOSPITAL)}
+    admitted = len(administrator.hospitals())
     registered = [bool(validator.envelope_key) for validator in administrator.validators()]
     with parties.chain.block():
-        for site in prepared.sites[enrolled:]:
+        for site in prepared.sites:
             own = folder.party(site.name)
-            signing_key = public_to_bytes(own.key("signing").public_key())
-            administrator.enrol(own.account().address, signing_key, len(site.dataset))
+            if own.account().address not in enrolled:
+                signing_key = public_to_bytes(own.key("signing").public_key())
+                administrator.enrol(own.account().address, Role.HOSPITAL, signing_key)
+        for site in prepared.sites[admitted:]:
+            administrator.admit(folder.party(site.name).account().address, len(site.dataset))
         for rank in range(VALIDATORS):
             if not registered[rank]:
                 own = folder.party(f"validator-{rank}")
                 envelope_key = public_to_bytes(own.key("envelope").public_key())
-                parties.chain.as_party(own.account()).register_validator_key(envelope_key)
+                parties.chain.as_party(own.account()).register_keys(envelope_key=envelope_key)
     initial = bytes.fromhex(parties.store.put(to_safetensors(prepared.initial, prepared.layout)))
     validators = [public_from_bytes(validator.envelope_key) for validator in administrator.validators()]
     context = rules.reference.context(administrator.study_id(), initial)

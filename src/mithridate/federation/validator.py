@@ -25,7 +25,6 @@ from mithridate.federation.reference import ReferenceShape, ReferenceShares, ope
 from mithridate.federation.robust import RobustAggregation, rule_of
 from mithridate.federation.rule_memory import RuleMemoryLog
 from mithridate.federation.standings import StandingLog
-from mithridate.federation.track_records import track_records
 from mithridate.ledger.interface import AttemptState, HospitalRecord, Ledger, Phase
 from mithridate.ledger.store import ModelStore
 from mithridate.models.files import from_safetensors, to_safetensors
@@ -243,7 +242,7 @@ class Validator:
         aggregator = aggregators.get(self._rules.aggregation.linear)
         earlier = [TrackRecord()] * len(self._roster)
         if self._rules.aggregation.name == REPUTATION:
-            earlier = track_records(self._ledger, state.round, len(self._roster))
+            earlier = self._ledger.track_records()
         return aggregator.weigh([self._roster[index].records for index in members], [earlier[i] for i in members])
 
     def _root(self, state: AttemptState, rule: Rule | None) -> ReplicatedShare | None:

@@ -1,6 +1,7 @@
 """Encodes calls of the contract and decodes what it returns, by its published interface (ABI)."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from eth_abi.abi import decode, encode
@@ -8,6 +9,7 @@ from eth_abi.exceptions import DecodingError, EncodingError
 from eth_utils.abi import function_abi_to_4byte_selector, get_abi_input_types, get_abi_output_types
 
 from mithridate.errors import LedgerError
+from mithridate.ledger.compile import contract
 
 ERROR_SELECTOR = bytes.fromhex("08c379a0")
 """First four bytes of what a reverted call returns when it carries a reason: Error(string)."""
@@ -26,6 +28,12 @@ class ContractCodec:
         self._inputs = {f["name"]: get_abi_input_types(f) for f in functions}
         self._outputs = {f["name"]: [_as_bytes(kind) for kind in get_abi_output_types(f)] for f in functions}
         self._constructor = next(get_abi_input_types(entry) for entry in abi if entry["type"] == "constructor")
+
+    @classmethod
+    @cache
+    def of(cls, name: str) -> "ContractCodec":
+        """The codec of the contract of this name."""
+        return cls(contract(name).abi)
 
     def constructor(self, arguments: Sequence[Any]) -> bytes:
         """What follows the creation code in a deployment."""

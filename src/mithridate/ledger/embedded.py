@@ -1,11 +1,10 @@
 """The ledger of a study on one machine: the contracts on py-evm, journalled in SQLite, replayed at opening."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from mithridate.errors import JournalAltered, LedgerError
 from mithridate.ledger.accounts import Account
-from mithridate.ledger.deployment import CONTRACTS, GRACE_S, Deployment, StudyTerms, check, deploy
+from mithridate.ledger.deployment import CONTRACTS, Deployment, StudyTerms, check, deploy
 from mithridate.ledger.embedded_network import EmbeddedNetwork, contract_address
 from mithridate.ledger.shared import SharedLedger
 
@@ -14,35 +13,18 @@ class EmbeddedLedger(SharedLedger):
     """One study's chain in this process; many parties and threads may use it at once."""
 
     @classmethod
-    def create(
-        cls,
-        path: Path,
-        *,
-        administrator: Account,
-        configuration: bytes,
-        coordinator: str,
-        validators: Sequence[str],
-        quorum: int,
-        min_accepted: int,
-        grace: int = GRACE_S,
-    ) -> "EmbeddedLedger":
+    def create(cls, path: Path, administrator: Account, terms: StudyTerms) -> "EmbeddedLedger":
         """A new ledger in the file `path`, its contracts deployed by the administrator.
 
         Args:
             path: must not exist.
-            administrator: deploys the contracts and enrols the hospitals.
-            configuration: hash of the study's configuration, 32 bytes.
-            coordinator: its address.
-            validators: the three addresses in rank order.
-            quorum: fewest submissions of a round.
-            min_accepted: fewest members of an aggregate, at least 2.
-            grace: seconds after a deadline when one party alone may void an attempt.
+            administrator: deploys the contracts and enrols coordinator and validators.
+            terms: what the study fixes.
 
         Raises:
-            RuleViolation: the contract refuses these settings.
+            RuleViolation: a contract refuses these terms.
             LedgerError: the file exists or cannot be written, or a value has the wrong length.
         """
-        terms = StudyTerms(configuration, coordinator, validators, quorum, min_accepted, grace)
 
         def first(network: EmbeddedNetwork) -> None:
             deploy(network, administrator, terms)

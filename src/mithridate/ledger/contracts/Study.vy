@@ -1,12 +1,32 @@
 # pragma version 0.4.3
 # pragma evm-version london
 """
-@title  One study: roster, rounds, commitments, verdicts, model hashes
+@title  One study: roster, rounds, commitments, verdicts, attested models
 @notice Every rule of the protocol that a party could break to its advantage is checked here, not in the client.
         Rounds count from 1, attempts of a round from 0; only the attempt opened last can be written to.
         "Late" attestations and votes, after the majority, are recorded and change nothing.
-        The assumption behind the majority: at most one of the three validators deviates.
+        The assumption behind the majority: at most one of a committee's three validators deviates.
+        Ranks count within an attempt's committee, which is the study's validators where there are but three.
 """
+
+interface Consortium:
+    def is_active(account: address, role: uint256) -> bool: view
+    def current_keys(account: address) -> Keys: view
+
+interface Models:
+    def current_model() -> bytes32: view
+    def may_train(model: bytes32) -> bool: view
+    def start(model: bytes32): nonpayable
+    def attested(model: bytes32): nonpayable
+    def released(): nonpayable
+    def withdrawn(): nonpayable
+
+interface Reputation:
+    def count(verdicts: Bytes[1024]): nonpayable
+
+interface Committees:
+    def latest_drawn() -> uint256: view
+    def draw(number: uint256) -> Draw: view
 
 # An attempt's phases; 0 means never opened.
 SUBMITTING: constant(uint256) = 1
@@ -18,7 +38,12 @@ RELEASED: constant(uint256) = 6
 ROLLED_BACK: constant(uint256) = 7
 VOID: constant(uint256) = 8
 
+HOSPITAL: constant(uint256) = 1
+VALIDATOR: constant(uint256) = 2
+COORDINATOR: constant(uint256) = 6
+
 COMMITTEE: constant(uint256) = 3
+MAX_POOL: constant(uint256) = 16
 MAJORITY: constant(uint256) = 2
 ALL_RANKS: constant(uint256) = 7
 MAX_HOSPITALS: constant(uint256) = 1024
@@ -30,6 +55,26 @@ ABSENT: constant(uint256) = 1
 SUSPENDED: constant(uint256) = 12
 RANDOMNESS_DOMAIN: constant(Bytes[23]) = b"mithridate/randomness/1"
 STUDY_DOMAIN: constant(Bytes[18]) = b"mithridate/study/1"
+
+struct Keys:
+    signing_key: Bytes[65]
+    envelope_key: Bytes[33]
+    since: uint256
+
+struct Draw:
+    commit_deadline: uint256
+    reveal_deadline: uint256
+    commitments: bytes32[16]
+    committed: uint256
+    revealed: uint256
+    seed: bytes32
+    settled: bool
+    drawn: bool
+    committee: uint256[3]
+
+struct Seat:
+    account: address
+    records: uint256
 
 struct Hospital:
     account: address
@@ -46,6 +91,7 @@ struct Attempt:
     generation: uint256
     base: bytes32
     deadline: uint256
+    committee: uint256[3]
     submissions: uint256
     submitted_mask: uint256[4]
     commitments: bytes32[3]
@@ -61,15 +107,10 @@ struct Attempt:
     void_mask: uint256
     void_reason: String[64]
 
-event Enrolled:
+event Admitted:
     index: indexed(uint256)
-    account: address
-    signing_key: Bytes[65]
+    account: indexed(address)
     records: uint256
-
-event ValidatorKeyRegistered:
-    rank: indexed(uint256)
-    envelope_key: Bytes[33]
 
 event Begun:
     initial_model: bytes32
@@ -81,6 +122,7 @@ event RoundOpened:
     base: bytes32
     deadline: uint256
     generation: uint256
+    committee: uint256[3]
 
 event RandomnessCommitted:
     round_number: indexed(uint256)
@@ -170,25 +212,33 @@ event Voided:
     attempt: indexed(uint256)
     reason: String[64]
 
+event Withheld:
+    round_number: indexed(uint256)
+    attempt: indexed(uint256)
+    validator: indexed(address)
+
 study_id: public(immutable(bytes32))
 configuration: public(immutable(bytes32))
-administrator: public(immutable(address))
+consortium: public(immutable(address))
+models: public(immutable(address))
+reputation: public(immutable(address))
+committees: public(immutable(address))
 coordinator: public(immutable(address))
+pool_size: public(immutable(uint256))
 quorum: public(immutable(uint256))
 min_accepted: public(immutable(uint256))
 grace: public(immutable(uint256))
+rotation: public(immutable(uint256))
 
 begun: public(bool)
-initial_model: public(bytes32)
 reference: public(bytes32)
-current_model: public(bytes32)
-stable_model: public(bytes32)
 hospital_count: public(uint256)
-hospitals: HashMap[uint256, Hospital]
+hospitals: HashMap[uint256, Seat]
 hospital_index: public(HashMap[address, uint256])  # index + 1
-suspended_mask: public(uint256[4])
-validators: Validator[3]
-validator_rank: HashMap[address, uint256]  # rank + 1
+suspended_mask: uint256[4]  # by bound verdicts
+pool: public(HashMap[uint256, address])
+pool_rank: public(HashMap[address, uint256])  # rank + 1
+served: HashMap[uint256, uint256]  # by draw: rounds opened with its committee
 
 finished_round: public(uint256)
 latest_round: public(uint256)
@@ -201,12 +251,17 @@ accepted_counts: HashMap[uint256, HashMap[bytes32, uint256]]  # by hash of check
 
 @deploy
 def __init__(
+    _consortium: address,
+    _models: address,
+    _reputation: address,
+    _committees: address,
     _configuration: bytes32,
     _coordinator: address,
-    _validators: address[3],
+    _pool: DynArray[address, 16],
     _quorum: uint256,
     _min_accepted: uint256,
     _grace: uint256,
+    _rotation: uint256,
 ):
     assert _configuration != empty(bytes32), "empty hash"
     assert _coordinator != empty(address), "empty address"
@@ -215,20 +270,26 @@ def __init__(
     assert _quorum >= _min_accepted, "quorum below min_accepted"
     assert _quorum <= MAX_HOSPITALS, "quorum too large"
     assert _grace <= MAX_SECONDS, "grace too long"
-    for rank: uint256 in range(COMMITTEE):
-        account: address = _validators[rank]
+    assert len(_pool) >= COMMITTEE, "fewer than three validators"
+    assert _rotation > 0 or len(_pool) == COMMITTEE, "no rotation"
+    for rank: uint256 in range(len(_pool), bound=MAX_POOL):
+        account: address = _pool[rank]
         assert account != empty(address), "empty address"
         assert account != _coordinator, "address has another role"
-        assert account != msg.sender, "address has another role"
-        assert self.validator_rank[account] == 0, "validators not distinct"
-        self.validator_rank[account] = rank + 1
-        self.validators[rank].account = account
+        assert self.pool_rank[account] == 0, "validators not distinct"
+        self.pool_rank[account] = rank + 1
+        self.pool[rank] = account
+    consortium = _consortium
+    models = _models
+    reputation = _reputation
+    committees = _committees
     configuration = _configuration
-    administrator = msg.sender
     coordinator = _coordinator
+    pool_size = len(_pool)
     quorum = _quorum
     min_accepted = _min_accepted
     grace = _grace
+    rotation = _rotation
     # The parent block's hash tells apart two deployments that agree in all else.
     study_id = sha256(
         concat(
@@ -249,10 +310,14 @@ def _key(round_number: uint256, attempt: uint256) -> uint256:
 
 @internal
 @view
-def _rank() -> uint256:
-    rank: uint256 = self.validator_rank[msg.sender]
+def _rank(key: uint256) -> uint256:
+    rank: uint256 = self.pool_rank[msg.sender]
     assert rank != 0, "only a validator"
-    return rank - 1
+    assert staticcall Consortium(consortium).is_active(msg.sender, VALIDATOR), "not an active member"
+    for place: uint256 in range(COMMITTEE):
+        if self.attempts[key].committee[place] == rank - 1:
+            return place
+    raise "not on the committee"
 
 
 @internal
@@ -283,74 +348,87 @@ def _agreed(votes: bytes32[3], voted: bytes32) -> bool:
 @internal
 def _void(round_number: uint256, attempt: uint256, reason: String[64]):
     key: uint256 = self._key(round_number, attempt)
+    if self.attempts[key].phase == CLOSED:
+        for place: uint256 in range(COMMITTEE):
+            if (self.attempts[key].revealed_mask >> place) & 1 == 0:
+                validator: address = self.pool[self.attempts[key].committee[place]]
+                log Withheld(round_number=round_number, attempt=attempt, validator=validator)
     self.attempts[key].phase = VOID
     self.attempts[key].void_reason = reason
     log Voided(round_number=round_number, attempt=attempt, reason=reason)
 
 
+@internal
+@view
+def _idle() -> bool:
+    latest: uint256 = self.latest_round
+    if latest == 0:
+        return True
+    return self.attempts[self._key(latest, self.attempt_count[latest] - 1)].phase >= RELEASED
+
+
+@internal
+@view
+def _envelope_key(rank: uint256) -> Bytes[33]:
+    keys: Keys = staticcall Consortium(consortium).current_keys(self.pool[rank])
+    return keys.envelope_key
+
+
 @external
-def enrol(account: address, signing_key: Bytes[65], records: uint256) -> uint256:
-    assert msg.sender == administrator, "only the administrator"
+def admit(account: address, records: uint256):
+    """
+    @notice The consortium admits one of its hospitals to the study, before it begins.
+    """
+    assert msg.sender == consortium, "only by decision"
     assert not self.begun, "roster is frozen"
-    assert account != empty(address), "empty address"
     assert self.hospital_index[account] == 0, "already enrolled"
-    assert self.validator_rank[account] == 0, "address has another role"
-    assert account != coordinator and account != administrator, "address has another role"
-    prefix: uint256 = 0
-    if len(signing_key) > 0:
-        prefix = convert(slice(signing_key, 0, 1), uint256)
-    if len(signing_key) == 33:
-        assert prefix == 2 or prefix == 3, "bad signing key"
-    else:
-        assert len(signing_key) == 65 and prefix == 4, "bad signing key"
+    assert staticcall Consortium(consortium).is_active(account, HOSPITAL), "not an active member"
+    keys: Keys = staticcall Consortium(consortium).current_keys(account)
+    assert len(keys.signing_key) != 0, "signing key missing"
     assert records > 0 and records <= MAX_RECORDS, "bad record count"
     index: uint256 = self.hospital_count
     assert index < MAX_HOSPITALS, "roster is full"
-    self.hospitals[index] = Hospital(account=account, signing_key=signing_key, records=records)
+    self.hospitals[index] = Seat(account=account, records=records)
     self.hospital_index[account] = index + 1
     self.hospital_count = index + 1
-    log Enrolled(index=index, account=account, signing_key=signing_key, records=records)
-    return index
+    log Admitted(index=index, account=account, records=records)
 
 
 @external
-def register_validator_key(envelope_key: Bytes[33]):
-    rank: uint256 = self._rank()
-    assert not self.begun, "roster is frozen"
-    assert len(self.validators[rank].envelope_key) == 0, "key already registered"
-    assert len(envelope_key) == 33, "bad envelope key"
-    prefix: uint256 = convert(slice(envelope_key, 0, 1), uint256)
-    assert prefix == 2 or prefix == 3, "bad envelope key"
-    self.validators[rank].envelope_key = envelope_key
-    log ValidatorKeyRegistered(rank=rank, envelope_key=envelope_key)
-
-
-@external
-def begin(initial_model: bytes32, reference: bytes32):
-    assert msg.sender == administrator, "only the administrator"
+def begin(initial_model: bytes32, _reference: bytes32):
+    assert msg.sender == consortium, "only by decision"
     assert not self.begun, "already begun"
-    assert initial_model != empty(bytes32) and reference != empty(bytes32), "empty hash"
+    assert initial_model != empty(bytes32) and _reference != empty(bytes32), "empty hash"
     assert self.hospital_count >= quorum, "fewer hospitals than quorum"
-    for rank: uint256 in range(COMMITTEE):
-        assert len(self.validators[rank].envelope_key) == 33, "validator key missing"
+    for rank: uint256 in range(pool_size, bound=MAX_POOL):
+        assert len(self._envelope_key(rank)) == 33, "validator key missing"
     self.begun = True
-    self.initial_model = initial_model
-    self.reference = reference
-    self.current_model = initial_model
-    self.stable_model = initial_model
-    log Begun(initial_model=initial_model, reference=reference)
+    self.reference = _reference
+    extcall Models(models).start(initial_model)
+    log Begun(initial_model=initial_model, reference=_reference)
+
+
+@internal
+def _committee() -> uint256[3]:
+    if pool_size == COMMITTEE:
+        return [0, 1, 2]
+    number: uint256 = staticcall Committees(committees).latest_drawn()
+    assert number != 0, "no committee drawn"
+    assert self.served[number] < rotation, "committee due for rotation"
+    self.served[number] += 1
+    drawn: Draw = staticcall Committees(committees).draw(number)
+    return drawn.committee
 
 
 @external
-def open_round(round_number: uint256, base: bytes32, deadline: uint256) -> uint256:
+def open_round(round_number: uint256, base: bytes32, deadline: uint256):
     assert msg.sender == coordinator, "only the coordinator"
+    assert staticcall Consortium(consortium).is_active(msg.sender, COORDINATOR), "not an active member"
     assert self.begun, "not begun"
-    latest: uint256 = self.latest_round
-    if latest != 0:
-        previous: uint256 = self._key(latest, self.attempt_count[latest] - 1)
-        assert self.attempts[previous].phase >= RELEASED, "attempt still open"
+    assert self._idle(), "attempt still open"
     assert round_number == self.finished_round + 1, "not the next round"
-    assert base == self.current_model, "not the current model"
+    assert base == staticcall Models(models).current_model(), "not the current model"
+    assert staticcall Models(models).may_train(base), "model has a finding"
     assert deadline > block.timestamp, "deadline has passed"
     assert deadline <= block.timestamp + MAX_SECONDS, "deadline too far"
     attempt: uint256 = self.attempt_count[round_number]
@@ -358,20 +436,26 @@ def open_round(round_number: uint256, base: bytes32, deadline: uint256) -> uint2
     self.attempt_count[round_number] = attempt + 1
     key: uint256 = self._key(round_number, attempt)
     generation: uint256 = self.bindings[round_number]
+    committee: uint256[3] = self._committee()
     self.attempts[key].phase = SUBMITTING
     self.attempts[key].generation = generation
     self.attempts[key].base = base
     self.attempts[key].deadline = deadline
+    self.attempts[key].committee = committee
     log RoundOpened(
-        round_number=round_number, attempt=attempt, base=base, deadline=deadline, generation=generation
+        round_number=round_number,
+        attempt=attempt,
+        base=base,
+        deadline=deadline,
+        generation=generation,
+        committee=committee,
     )
-    return attempt
 
 
 @external
 def commit_randomness(round_number: uint256, attempt: uint256, commitment: bytes32):
-    rank: uint256 = self._rank()
     key: uint256 = self._open_key(round_number, attempt)
+    rank: uint256 = self._rank(key)
     assert self.attempts[key].phase == SUBMITTING, "wrong phase"
     assert commitment != empty(bytes32), "empty hash"
     assert self.attempts[key].commitments[rank] == empty(bytes32), "already committed"
@@ -386,6 +470,7 @@ def commit_randomness(round_number: uint256, attempt: uint256, commitment: bytes
 def submit(round_number: uint256, attempt: uint256, digest: bytes32):
     index: uint256 = self.hospital_index[msg.sender]
     assert index != 0, "only an enrolled hospital"
+    assert staticcall Consortium(consortium).is_active(msg.sender, HOSPITAL), "not an active member"
     index -= 1
     key: uint256 = self._open_key(round_number, attempt)
     assert self.attempts[key].phase == SUBMITTING, "wrong phase"
@@ -403,8 +488,8 @@ def submit(round_number: uint256, attempt: uint256, digest: bytes32):
 
 @external
 def close_submissions(round_number: uint256, attempt: uint256):
-    rank: uint256 = self._rank()
     key: uint256 = self._open_key(round_number, attempt)
+    rank: uint256 = self._rank(key)
     assert self.attempts[key].phase == SUBMITTING, "wrong phase"
     expired: bool = block.timestamp >= self.attempts[key].deadline
     mask: uint256 = self.attempts[key].close_mask
@@ -424,8 +509,8 @@ def close_submissions(round_number: uint256, attempt: uint256):
 
 @external
 def reveal_randomness(round_number: uint256, attempt: uint256, revealed: bytes32):
-    rank: uint256 = self._rank()
     key: uint256 = self._open_key(round_number, attempt)
+    rank: uint256 = self._rank(key)
     mask: uint256 = self.attempts[key].revealed_mask
     assert (mask >> rank) & 1 == 0, "already revealed"
     assert self.attempts[key].phase == CLOSED, "wrong phase"
@@ -468,8 +553,8 @@ def _suspend(round_number: uint256, attempt: uint256, verdicts: Bytes[1024]):
 
 @external
 def attest_verdicts(round_number: uint256, attempt: uint256, verdicts: Bytes[1024]):
-    rank: uint256 = self._rank()
     key: uint256 = self._open_key(round_number, attempt)
+    rank: uint256 = self._rank(key)
     late: bool = len(self.attempts[key].verdicts) != 0
     assert late or self.attempts[key].phase == DRAWN, "wrong phase"
     assert self.attempts[key].verdict_hashes[rank] == empty(bytes32), "already attested"
@@ -496,8 +581,8 @@ def attest_verdicts(round_number: uint256, attempt: uint256, verdicts: Bytes[102
 
 @external
 def attest_model(round_number: uint256, attempt: uint256, model: bytes32):
-    rank: uint256 = self._rank()
     key: uint256 = self._open_key(round_number, attempt)
+    rank: uint256 = self._rank(key)
     late: bool = self.attempts[key].model != empty(bytes32)
     assert late or self.attempts[key].phase == BOUND, "wrong phase"
     assert self.attempts[key].attestations[rank] == empty(bytes32), "already attested"
@@ -508,14 +593,14 @@ def attest_model(round_number: uint256, attempt: uint256, model: bytes32):
         return
     self.attempts[key].model = model
     self.attempts[key].phase = FINAL
-    self.current_model = model
+    extcall Models(models).attested(model)
     log Finalised(round_number=round_number, attempt=attempt, model=model)
 
 
 @external
 def vote_release(round_number: uint256, attempt: uint256, passed: bool):
-    rank: uint256 = self._rank()
     key: uint256 = self._open_key(round_number, attempt)
+    rank: uint256 = self._rank(key)
     phase: uint256 = self.attempts[key].phase
     assert phase == FINAL or phase == RELEASED or phase == ROLLED_BACK, "wrong phase"
     passes: uint256 = self.attempts[key].passed_mask
@@ -532,33 +617,46 @@ def vote_release(round_number: uint256, attempt: uint256, passed: bool):
         return
     if self._has_majority(passes):
         self.attempts[key].phase = RELEASED
-        self.finished_round = round_number
-        self.stable_model = self.current_model
-        log Released(round_number=round_number, attempt=attempt, model=self.current_model)
+        extcall Models(models).released()
+        log Released(round_number=round_number, attempt=attempt, model=self.attempts[key].model)
     elif self._has_majority(failures):
         self.attempts[key].phase = ROLLED_BACK
-        self.finished_round = round_number
-        self.current_model = self.stable_model
-        log RolledBack(round_number=round_number, attempt=attempt, stable=self.stable_model)
+        extcall Models(models).withdrawn()
+        log RolledBack(
+            round_number=round_number, attempt=attempt, stable=staticcall Models(models).current_model()
+        )
+    else:
+        return
+    self.finished_round = round_number
+    extcall Reputation(reputation).count(self.attempts[key].verdicts)
 
 
 @external
 def vote_void(round_number: uint256, attempt: uint256, reason: String[64]):
-    rank: uint256 = self.validator_rank[msg.sender]
-    assert rank != 0 or msg.sender == coordinator, "only validators, coordinator"
     key: uint256 = self._open_key(round_number, attempt)
-    assert self.attempts[key].phase < FINAL, "wrong phase"
+    phase: uint256 = self.attempts[key].phase
+    assert phase < RELEASED, "wrong phase"
     assert len(reason) > 0, "no reason given"
     expired: bool = block.timestamp >= self.attempts[key].deadline + grace
-    assert expired or rank != 0, "grace has not passed"
+    # A model that a majority attested is not for one party to undo.
+    alone: bool = expired and phase != FINAL
     mask: uint256 = self.attempts[key].void_mask
-    if rank != 0:
-        assert expired or (mask >> (rank - 1)) & 1 == 0, "already voted"
-        mask |= 1 << (rank - 1)
+    if msg.sender == coordinator:
+        assert staticcall Consortium(consortium).is_active(msg.sender, COORDINATOR), "not an active member"
+        assert phase != FINAL, "wrong phase"
+        assert expired, "grace has not passed"
+    else:
+        assert self.pool_rank[msg.sender] != 0, "only validators, coordinator"
+        rank: uint256 = self._rank(key)
+        assert alone or (mask >> rank) & 1 == 0, "already voted"
+        mask |= 1 << rank
         self.attempts[key].void_mask = mask
     log VoidVoted(round_number=round_number, attempt=attempt, voter=msg.sender, reason=reason)
-    if expired or self._has_majority(mask):
-        self._void(round_number, attempt, reason)
+    if not alone and not self._has_majority(mask):
+        return
+    if phase == FINAL:
+        extcall Models(models).withdrawn()
+    self._void(round_number, attempt, reason)
 
 
 @external
@@ -590,11 +688,40 @@ def hospital_page(start: uint256) -> DynArray[Hospital, 64]:
     for offset: uint256 in range(PAGE):
         if start + offset >= self.hospital_count:
             break
-        page.append(self.hospitals[start + offset])
+        seat: Seat = self.hospitals[start + offset]
+        keys: Keys = staticcall Consortium(consortium).current_keys(seat.account)
+        page.append(
+            Hospital(account=seat.account, signing_key=keys.signing_key, records=seat.records)
+        )
     return page
 
 
 @external
 @view
-def committee() -> Validator[3]:
-    return self.validators
+def validators() -> DynArray[Validator, 16]:
+    page: DynArray[Validator, 16] = []
+    for rank: uint256 in range(pool_size, bound=MAX_POOL):
+        page.append(Validator(account=self.pool[rank], envelope_key=self._envelope_key(rank)))
+    return page
+
+
+@external
+@view
+def suspended_word(word: uint256) -> uint256:
+    """
+    @notice One bit a hospital from 256 * word on: suspended by bound verdicts, or no active member any more.
+    """
+    mask: uint256 = self.suspended_mask[word]
+    for offset: uint256 in range(256):
+        index: uint256 = (word << 8) + offset
+        if index >= self.hospital_count:
+            break
+        if not staticcall Consortium(consortium).is_active(self.hospitals[index].account, HOSPITAL):
+            mask |= 1 << offset
+    return mask
+
+
+@external
+@view
+def is_idle() -> bool:
+    return self._idle()

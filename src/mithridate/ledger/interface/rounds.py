@@ -1,8 +1,6 @@
-"""What every ledger offers the protocol, in the protocol's own words: no gas, no nonce, no block, no algorithm.
+"""The rounds of a study on the ledger: roster, commitments, verdicts, attested models.
 
-A `Ledger` is bound to one party's account. Rounds count from 1, attempts of a round from 0. Every hash, digest,
-commitment and random value is 32 bytes. Every call that changes state returns once the ledger holds the change, or
-raises `RuleViolation` with the contract's reason and changes nothing.
+Rounds count from 1, attempts of a round from 0. Ranks count within an attempt's committee.
 """
 
 # ruff: noqa: A002 - `round` is the protocol's word for a round.
@@ -11,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol
+
+from mithridate.aggregation.registry import TrackRecord
 
 COMMITTEE_SIZE = 3
 MAJORITY = 2
@@ -45,7 +45,7 @@ class HospitalRecord:
 
 @dataclass(frozen=True)
 class ValidatorRecord:
-    """A validator; `envelope_key` is a compressed P-256 point (33 bytes), empty until it registers one."""
+    """A validator of the study; `envelope_key` is a compressed P-256 point (33 bytes), empty until registered."""
 
     rank: int
     address: str
@@ -59,6 +59,7 @@ class AttemptState:
     Attributes:
         generation: number of earlier attempts of this round whose verdicts were bound.
         deadline: in seconds of the ledger's clock; a submission counts while `now() < deadline`.
+        committee: the study's validators that serve, by their place in the study; a rank is a place in here.
         committed: ranks that committed their randomness.
         revealed: ranks that revealed it; whoever is missing withheld it.
         submissions: hospital index to the digest it committed.
@@ -76,6 +77,7 @@ class AttemptState:
     phase: Phase
     base_hash: bytes
     deadline: int
+    committee: tuple[int, int, int]
     committed: frozenset[int]
     revealed: frozenset[int]
     submissions: Mapping[int, bytes]
@@ -87,32 +89,20 @@ class AttemptState:
     void_reason: str | None
 
 
-class Ledger(Protocol):
-    """The ledger as one party sees it. Any call may raise `LedgerError`; a broken rule raises `RuleViolation`."""
+class Rounds(Protocol):
+    """A study's roster and its rounds."""
 
-    @property
-    def address(self) -> str:
-        """The account this view acts for, a checksummed hexadecimal address."""
-        ...
-
-    def enrol(self, address: str, signing_key: bytes, records: int) -> int:
-        """The administrator enrols a hospital before the study begins.
+    def admit(self, address: str, records: int) -> None:
+        """An administrator votes to admit an enrolled hospital to the study, before it begins.
 
         Args:
-            signing_key: P-256 public key, 33 bytes compressed or 65 uncompressed.
+            address: the hospital's account.
             records: how many records it may claim, at least 1.
-
-        Returns:
-            The hospital's index, from 0 in order of enrolment.
         """
         ...
 
-    def register_validator_key(self, envelope_key: bytes) -> None:
-        """A validator registers its compressed P-256 envelope key (33 bytes), once, before the study begins."""
-        ...
-
     def begin(self, initial_model: bytes, reference_hash: bytes) -> None:
-        """The administrator freezes the roster; the initial model becomes current and stable."""
+        """An administrator votes to freeze the roster; the initial model becomes current and stable."""
         ...
 
     def open_round(self, round: int, base_hash: bytes, deadline: int) -> int:
@@ -156,8 +146,9 @@ class Ledger(Protocol):
         ...
 
     def vote_void(self, round: int, attempt: int, reason: str) -> None:
-        """A validator votes to void an attempt that has no model yet; past deadline and grace, it or the coordinator
-        alone voids it. `reason` is at most 64 bytes of printable ASCII."""
+        """A validator votes to void an attempt; past deadline and grace, it or the coordinator alone voids one without
+        a model. One with a model that was not released is voided by a majority, which withdraws the model.
+        `reason` is at most 64 bytes of printable ASCII."""
         ...
 
     def hospitals(self) -> list[HospitalRecord]:
@@ -165,27 +156,19 @@ class Ledger(Protocol):
         ...
 
     def suspended(self) -> frozenset[int]:
-        """The hospitals that bound verdicts have suspended: they may not submit any more."""
+        """The hospitals that may not submit: suspended by bound verdicts, or not active in the consortium."""
         ...
 
     def validators(self) -> list[ValidatorRecord]:
-        """The three validators in rank order."""
+        """The study's validators, from which committees are drawn; with three, `rank` is the committee's, too."""
+        ...
+
+    def track_records(self) -> list[TrackRecord]:
+        """One a hospital in index order, from the rounds that came to a model."""
         ...
 
     def begun(self) -> bool:
         """Whether `begin` was called."""
-        ...
-
-    def current_model(self) -> bytes:
-        """Hash of the model that the next round builds on; raises RuleViolation before `begin`."""
-        ...
-
-    def stable_model(self) -> bytes:
-        """Hash of the last released model; raises RuleViolation before `begin`."""
-        ...
-
-    def initial_model(self) -> bytes:
-        """Hash of the model the study began with; raises RuleViolation before `begin`."""
         ...
 
     def configuration(self) -> bytes:
@@ -210,12 +193,4 @@ class Ledger(Protocol):
 
     def attempt(self, round: int, attempt: int) -> AttemptState:
         """One attempt; raises RuleViolation if it was never opened."""
-        ...
-
-    def now(self) -> int:
-        """The ledger's clock in seconds: the date of a state change made now. Deadlines are `now()` + seconds."""
-        ...
-
-    def height(self) -> int:
-        """How many groups of state changes the ledger holds; for display."""
         ...

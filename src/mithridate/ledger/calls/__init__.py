@@ -1,0 +1,1 @@
+"""The contracts' functions as the interface's methods, one file a concern."""
