@@ -29,6 +29,8 @@ BLOCK_SHARE = 2
 PRICE_LIMIT = 10**12
 """In wei. A node that names a higher price for gas is not believed."""
 PRICE_MARGIN = 2
+GAS_MARGIN = 1_000_000
+"""What is not used is not paid: a tight limit would only make a change fail that another made dearer."""
 PRICE_KEPT_S = 10.0
 TRANSFER_GAS = 21_000
 TRIES = 4
@@ -87,8 +89,7 @@ class EvmNetwork:
 
     def deploy(self, account: Account, data: bytes) -> str:
         """See `Network.deploy`."""
-        # Awaited even inside a block: only then is it sure under which number, which decides the address.
-        sent = self._finish(self._outbox.send(self._order(account, None, data)))
+        sent = self._send(self._order(account, None, data))
         return contract_address(account.address, sent.nonce)
 
     def pay(self, account: Account, to: str, wei: int) -> None:
@@ -133,12 +134,12 @@ class EvmNetwork:
         """Gives back the connections."""
         self._nodes.close()
 
-    def _send(self, order: Order) -> None:
+    def _send(self, order: Order) -> Sent:
         sent = self._outbox.send(order)
-        if self._in_block():
-            self._local.pending.append(sent)
-        else:
-            self._finish(sent)
+        if not self._in_block():
+            return self._finish(sent)
+        self._local.pending.append(sent)
+        return sent
 
     def _in_block(self) -> bool:
         return hasattr(self._local, "pending")
@@ -166,7 +167,7 @@ class EvmNetwork:
         if estimate > most:
             raise LedgerError(f"a change needs {estimate} gas, more than the {most} that the network allows at once")
         # An estimate holds for the state it was made on; where gas is free there is no reason to be tight.
-        return Order(account, to, data, gas=min(most, PRICE_MARGIN * estimate) if price else most, price=price)
+        return Order(account, to, data, gas=min(most, GAS_MARGIN + 2 * estimate) if price else most, price=price)
 
     def _estimate(self, account: Account, to: str | None, data: bytes) -> int:
         """Gas for a change on the last block; raises Reverted once as many nodes as must agree say so."""
@@ -192,8 +193,13 @@ class EvmNetwork:
         for _ in range(TRIES):
             try:
                 receipt = self._outbox.wait(sent)
-            except Displaced:
+            except Displaced as error:
                 order = sent.order
+                if order.to is None:
+                    # Its sequence number decides a contract's address, which others may have been told.
+                    raise LedgerError(
+                        f"another process writes with the key of {order.account.address}: end it, then deploy again"
+                    ) from error
                 # The state has moved on: look again before doing it under another number.
                 again = order if order.wei else self._order(order.account, order.to, order.data)
                 sent = self._outbox.send(again)

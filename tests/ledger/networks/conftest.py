@@ -31,7 +31,7 @@ from mithridate.ledger.accounts import Account, new_account
 from mithridate.ledger.codec import ContractCodec
 from mithridate.ledger.deployment import Deployment, StudyTerms, check, deploy
 from mithridate.ledger.evm import EvmNetwork
-from mithridate.ledger.interface import RANDOMNESS_DOMAIN, AttemptState, Phase
+from mithridate.ledger.interface import RANDOMNESS_DOMAIN, AttemptState, Phase, Role
 from mithridate.ledger.keystore import read_keystore, read_password
 from mithridate.ledger.shared import SharedLedger
 
@@ -85,7 +85,8 @@ class Study:
         fund(network, self.hospital_view, self.accounts.values())
         validators = [self.accounts[f"validator-{rank}"].address for rank in range(3)]
         terms = StudyTerms(sha256("study"), self.accounts["coordinator"].address, validators, 2, 2, 100)
-        self.deployment: Deployment = deploy(self.hospital_view, self.accounts["administrator"], terms)
+        with self.hospital_view.block():
+            self.deployment: Deployment = deploy(self.hospital_view, self.accounts["administrator"], terms)
         self.administrator = self.at(self.hospital_view, "administrator")
         self.coordinator = self.at(self.hospital_view, "coordinator")
         self.hospitals = [self.at(self.hospital_view, f"hospital-{index}") for index in range(HOSPITALS)]
@@ -108,19 +109,17 @@ class Study:
         return SharedLedger(view, self.deployment).as_party(account)
 
     def begin(self) -> None:
+        addresses = [self.accounts[f"hospital-{index}"].address for index in range(HOSPITALS)]
         with self.hospital_view.block():
-            for index in range(HOSPITALS):
-                # Not `enrol`: that reads the index back, so that each would wait for the one before.
-                arguments = (
-                    self.accounts[f"hospital-{index}"].address,
-                    b"\2" + sha256(f"signing {index}"),
-                    100 + index,
-                )
-                self.administrator._write("enrol", *arguments)
+            for index, address in enumerate(addresses):
+                self.administrator.enrol(address, Role.HOSPITAL, b"\2" + sha256(f"signing {index}"))
+        with self.hospital_view.block():
+            for index, address in enumerate(addresses):
+                self.administrator.admit(address, 100 + index)
 
         def register(rank: int) -> None:
             check(self.validators[rank]._network, self.deployment)
-            self.validators[rank].register_validator_key(b"\3" + sha256(f"envelope {rank}"))
+            self.validators[rank].register_keys(envelope_key=b"\3" + sha256(f"envelope {rank}"))
 
         together(register, range(3))
         self.until(lambda: all(each.envelope_key for each in self.reader.validators()))
