@@ -28,7 +28,7 @@ FORKS = (
     *("petersburgBlock", "istanbulBlock", "berlinBlock"),
 )
 """Up to Berlin: London's base fee would rise under load and never return to nothing."""
-MODULES = "eth,net,admin,txpool"
+MODULES = "eth,net,admin,txpool,clique"
 
 
 def clique_network(folder: Path, *, sealers: int = 4, followers: int = 1) -> LocalNetwork:
