@@ -263,3 +263,18 @@ def test_the_configuration_hash_does_not_depend_on_the_files_order(tmp_path: Pat
     one = load_study(write(tmp_path, 'name = "x"\nseed = 1\n[training]\nrounds = 3\nlearning_rate = 1'))
     other = load_study(write(tmp_path, 'seed = 1\nname = "x"\ntraining = {learning_rate = 1.0, rounds = 3}'))
     assert one.configuration_hash() == other.configuration_hash()
+
+
+def test_a_study_names_a_place_for_its_models(tmp_path: Path) -> None:
+    study = load_study(write(tmp_path, 'name = "x"\n[store]\nurl = "s3://bucket/models"'))
+    assert study.store.url == "s3://bucket/models"
+    assert load_study(DEMO).store.url == ""
+
+
+@pytest.mark.parametrize(
+    "url", ["models", "s3://key:secret@bucket", "http://bucket", "file://models", "s3://b/a?x=secret"]
+)
+def test_a_place_for_models_that_is_none_is_refused_without_repeating_it(tmp_path: Path, url: str) -> None:
+    with pytest.raises(StudyError, match=r"store\.url.*should be a place for models") as refused:
+        load_study(write(tmp_path, f'name = "x"\n[store]\nurl = "{url}"'))
+    assert "secret" not in str(refused.value)

@@ -98,3 +98,7 @@ class JournalAltered(LedgerError):
 
 class ModelAltered(LedgerError):
     """A model file is missing or its bytes do not have the hash that the ledger names."""
+
+
+class StoreError(LedgerError):
+    """The model store cannot be reached, read or written; nothing says that what it holds was altered."""

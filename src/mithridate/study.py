@@ -15,6 +15,7 @@ from mithridate.aggregation.settings import REPUTATION, AggregationSettings
 from mithridate.attacks import Attack, parse_attack
 from mithridate.data.settings import DataSettings
 from mithridate.errors import InputError, StudyError
+from mithridate.ledger.settings import StoreSettings
 from mithridate.models.settings import ModelSettings
 from mithridate.section import Problem, Section, refuse
 from mithridate.study_errors import describe, study_error
@@ -88,6 +89,8 @@ class Study(Section):
     """When a new model is kept."""
     runtime: Runtime = Runtime()
     """How a round is run."""
+    store: StoreSettings = StoreSettings()
+    """Where global models lie."""
 
     @model_validator(mode="after")
     def _possible(self, info: ValidationInfo) -> "Study":

@@ -42,7 +42,7 @@ def run(tmp_path: Path, study_file: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     (folder / "study.json").write_text(study.to_json())
     (folder / "preprocessing.json").write_text(ModelInputs.of(TABLE, PREPROCESSING).to_json())
     (folder / "ledger.sqlite").write_bytes(b"")
-    monkeypatch.setattr("mithridate.evaluation.prediction._current_model", lambda run: model_hash)
+    monkeypatch.setattr("mithridate.evaluation.prediction._current_model", lambda run: (model_hash, bytes(32)))
     return folder
 
 

@@ -5,7 +5,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from safetensors.numpy import save
 
 from mithridate.ledger.accounts import new_account
 from mithridate.ledger.deployment import StudyTerms
@@ -18,11 +20,20 @@ QUORUM = 3
 MIN_ACCEPTED = 2
 GRACE = 100
 ALLOWED = 1000
-INITIAL, REFERENCE, CONFIGURATION = (hashlib.sha256(name).digest() for name in (b"initial", b"reference", b"study"))
+STUDY = b'{"name":"study"}'
+REFERENCE, CONFIGURATION = (hashlib.sha256(data).digest() for data in (b"reference", STUDY))
 
 
 def sha256(text: str) -> bytes:
     return hashlib.sha256(text.encode()).digest()
+
+
+def model_file(name: str) -> bytes:
+    """A safetensors file, another one for every name."""
+    return save({"weights": np.frombuffer(sha256(name), dtype="<f4")})
+
+
+INITIAL = hashlib.sha256(model_file("initial")).digest()
 
 
 class Clock:
@@ -144,7 +155,12 @@ class Scene:
 
     @staticmethod
     def model(number: int, attempt: int = 0) -> bytes:
-        return sha256(f"model {number} {attempt}")
+        return hashlib.sha256(model_file(f"model {number} {attempt}")).digest()
+
+    @staticmethod
+    def files() -> list[bytes]:
+        """The files of the initial model and of the two that `finished` attests."""
+        return [model_file(name) for name in ("initial", "model 1 0", "model 2 1")]
 
     @staticmethod
     def digest(index: int, number: int = 1, attempt: int = 0) -> bytes:

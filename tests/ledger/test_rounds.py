@@ -64,7 +64,7 @@ def test_the_roster_is_read_as_it_was_enrolled(scene: Scene) -> None:
     for rank, validator in enumerate(scene.stranger.validators()):
         assert (validator.rank, validator.address) == (rank, scene.validators[rank].address)
         assert validator.envelope_key == scene.envelope_key(rank)
-    assert scene.stranger.configuration() == hashlib.sha256(b"study").digest()
+    assert scene.stranger.configuration() == hashlib.sha256(b'{"name":"study"}').digest()
     assert scene.stranger.reference_hash() == hashlib.sha256(b"reference").digest()
 
 

@@ -16,18 +16,16 @@ from mithridate.ledger.store import ModelStore
 from mithridate.ledger.verify import JOURNAL_FILE, MODELS_FOLDER, STUDY_FILE, attempts, history, verify_run
 
 Scene = Any
-MODELS = [b"initial", b"model 1 0", b"model 2 1"]
-"""What the conftest's initial model and its models of the rounds' last attempts are hashes of."""
 
 
 @pytest.fixture
 def run(finished: Scene, tmp_path: Path) -> Path:
     shutil.copy(finished.path, tmp_path / JOURNAL_FILE)
     store = ModelStore(tmp_path / MODELS_FOLDER)
-    for data in MODELS:
+    for data in finished.files():
         store.put(data)
     # The conftest's configuration is the hash of these bytes.
-    (tmp_path / STUDY_FILE).write_bytes(b"study")
+    (tmp_path / STUDY_FILE).write_bytes(b'{"name":"study"}')
     return tmp_path
 
 
@@ -77,7 +75,7 @@ def test_two_swapped_models_are_noticed(run: Path) -> None:
 
 
 def test_a_file_that_the_ledger_does_not_name_is_not_checked(run: Path) -> None:
-    ModelStore(run / MODELS_FOLDER).put(b"another")
+    (run / MODELS_FOLDER / f"{'ab' * 32}.safetensors").write_bytes(b"another")
     verify_run(run)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from mithridate.cli import attack, bench, calibrate, defence, demo, ledger, predict, run
+from mithridate.cli import attack, bench, calibrate, defence, demo, ledger, predict, run, store
 from mithridate.errors import MithridateError
 
 EXIT_FAILED = 1
@@ -26,6 +26,7 @@ app.command("predict")(predict.predict)
 app.command("bench")(bench.bench)
 app.command("calibrate")(calibrate.calibrate)
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(store.app, name="store")
 app.add_typer(attack.app, name="attack")
 app.add_typer(defence.app, name="defence")
 

@@ -96,13 +96,15 @@ def predict(run: Path, records: Path) -> Prediction:
         JournalAltered, ModelAltered: the ledger or the model's file is not what was written.
     """
     from mithridate.data.csv_table import read_features
+    from mithridate.ledger.store import study_store
 
     study, inputs = _load_study(run), _load_inputs(run)
     if inputs.kind != "table":
         raise InputError(f"the model of {run} takes images of shape {inputs.shape}, a CSV file holds a table")
-    model_hash = _current_model(run)
+    model_hash, study_id = _current_model(run)
+    data = study_store(study.store.url, run / "models", study_id).get(model_hash)
     features = inputs.preprocessing.transform(read_features(records, inputs.columns, study.data))
-    return Prediction(inputs.classes, _probabilities(run, study, inputs, model_hash, features), model_hash)
+    return Prediction(inputs.classes, _probabilities(study, inputs, data, features), model_hash)
 
 
 def _load_study(run: Path) -> "Study":
@@ -122,29 +124,28 @@ def _read(path: Path) -> str:
         raise RunError(f"{path} cannot be read: {error}") from None
 
 
-def _current_model(run: Path) -> str:
+def _current_model(run: Path) -> tuple[str, bytes]:
+    """The hash, in hexadecimal, of the model that the ledger calls current, and the ledger's study identifier."""
     from mithridate.ledger.embedded import EmbeddedLedger
 
     ledger = EmbeddedLedger.open(run / "ledger.sqlite")
     try:
-        return ledger.current_model().hex()
+        return ledger.current_model().hex(), ledger.reader.study_id()
     finally:
         ledger.close()
 
 
 def _probabilities(
-    run: Path, study: "Study", inputs: ModelInputs, model_hash: str, features: npt.NDArray[np.float32]
+    study: "Study", inputs: ModelInputs, data: bytes, features: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.float64]:
-    """float32 (N, F) to float64 (N, C), by the model whose file is checked against `model_hash`."""
+    """float32 (N, F) to float64 (N, C), by the model whose file is `data`."""
     import torch
 
-    from mithridate.ledger.store import ModelStore
     from mithridate.models.build import build_model
     from mithridate.models.files import from_safetensors
     from mithridate.models.parameters import layout_of, load_vector
 
     module = build_model(study.model.name, inputs.shape, len(inputs.classes), seed=study.seed)
-    data = ModelStore(run / "models").get(model_hash)
     load_vector(module, from_safetensors(data, layout_of(module)))
     module.eval()
     with torch.no_grad():

@@ -23,7 +23,7 @@ from mithridate.federation.validator import StudyRules, Validator
 from mithridate.ledger.deployment import StudyTerms
 from mithridate.ledger.embedded import EmbeddedLedger
 from mithridate.ledger.interface import Role
-from mithridate.ledger.store import ModelStore
+from mithridate.ledger.store import ModelStore, study_store
 from mithridate.models.files import to_safetensors
 from mithridate.mpc.aten import lower
 from mithridate.mpc.links import memory_links
@@ -127,7 +127,7 @@ def seat(prepared: Prepared, folder: RunFolder) -> Parties:
         ProtocolError: the curator's message is not what the ledger binds.
     """
     chain = _ledger(prepared.study, folder)
-    store = ModelStore(folder.models)
+    store = study_store(prepared.study.store.url, folder.models, chain.reader.study_id())
     coordinator = Coordinator(
         chain.as_party(folder.party("coordinator").account()),
         folder.party("coordinator").path / "mailbox",

@@ -22,7 +22,7 @@ from mithridate.federation.plain_rule import PlainRule, beyond
 from mithridate.federation.prepared import Prepared
 from mithridate.federation.site import hospital_name
 from mithridate.federation.stopwatch import Stopwatch
-from mithridate.ledger.store import ModelStore
+from mithridate.ledger.store import ModelStore, study_store
 from mithridate.models.files import from_safetensors, to_safetensors
 from mithridate.verification.verdict import Rule
 
@@ -31,7 +31,8 @@ _MEMORY = "rule_memory"
 
 def run_plain(prepared: Prepared, folder: RunFolder, observer: Observer) -> None:
     """All rounds that the folder's records do not hold yet."""
-    store, records = ModelStore(folder.models), []
+    study, records = prepared.study, []
+    store = study_store(study.store.url, folder.models, study.configuration_hash())
     if folder.records.exists():
         records = read_records(folder.path)
         rewrite_records(folder.path, records)
@@ -40,7 +41,7 @@ def run_plain(prepared: Prepared, folder: RunFolder, observer: Observer) -> None
         records = [prepared.initial_record(digest)]
         append_record(folder.path, records[0])
         observer.round_done(records[0])
-    for round_number in range(records[-1].round + 1, prepared.study.training.rounds + 1):
+    for round_number in range(records[-1].round + 1, study.training.rounds + 1):
         models = [str(record.model_hash) for record in records]
         record = _round(prepared, store, folder.path / _MEMORY, models, round_number, observer)
         records.append(record)

@@ -68,7 +68,8 @@ class EvmNetwork:
             raise InputError("finality is at least 0 blocks, and the timeout more than 0 seconds")
         listed = [Endpoint(url, min(ANSWER_S, timeout)) for url in dict.fromkeys(endpoints)]
         self._nodes = Nodes(listed, agreement=agreement, finality=finality, patience=timeout, chain_id=chain_id)
-        self._outbox = Outbox(self._nodes, timeout)
+        self._outbox = Outbox(self._nodes)
+        self._timeout = timeout
         self._local = threading.local()
         self._price = (0.0, 0)
         self._max_gas = 0
@@ -137,7 +138,7 @@ class EvmNetwork:
     def _send(self, order: Order) -> Sent:
         sent = self._outbox.send(order)
         if not self._in_block():
-            return self._finish(sent)
+            return self._finish(sent, time.monotonic() + self._timeout)
         self._local.pending.append(sent)
         return sent
 
@@ -147,10 +148,10 @@ class EvmNetwork:
     def _settle(self) -> bool:
         """Awaits what this thread's block has sent; False if that was nothing."""
         pending: list[Sent] = getattr(self._local, "pending", [])
-        waited = bool(pending)
+        waited, deadline = bool(pending), time.monotonic() + self._timeout
         while pending:
             try:
-                self._finish(pending.pop(0))
+                self._finish(pending.pop(0), deadline)
             except (Reverted, LedgerError) as error:
                 self._local.failures.append(error)
         return waited
@@ -189,10 +190,10 @@ class EvmNetwork:
         except Refused as refusal:
             raise LedgerError(f"the network cannot tell what a change needs: {refusal}") from refusal
 
-    def _finish(self, sent: Sent) -> Sent:
+    def _finish(self, sent: Sent, deadline: float) -> Sent:
         for _ in range(TRIES):
             try:
-                receipt = self._outbox.wait(sent)
+                receipt = self._outbox.wait(sent, deadline)
             except Displaced as error:
                 order = sent.order
                 if order.to is None:

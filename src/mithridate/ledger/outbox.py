@@ -12,7 +12,7 @@ from eth_account import Account as Signer
 
 from mithridate.errors import LedgerError
 from mithridate.ledger.accounts import Account
-from mithridate.ledger.endpoint import Endpoint, Receipt, Refused
+from mithridate.ledger.endpoint import Endpoint, EndpointFailed, Receipt, Refused
 from mithridate.ledger.nodes import Nodes
 
 SEND_TRIES = 8
@@ -67,12 +67,10 @@ class Outbox:
 
     Args:
         nodes: the network's.
-        timeout: seconds to wait for a transaction before a LedgerError.
     """
 
-    def __init__(self, nodes: Nodes, timeout: float) -> None:
+    def __init__(self, nodes: Nodes) -> None:
         self._nodes = nodes
-        self._timeout = timeout
         self._accounts: dict[str, _Account] = {}
         self._lock = threading.Lock()
 
@@ -104,14 +102,17 @@ class Outbox:
             "another process writes with the same key; wait, or end that process"
         )
 
-    def wait(self, sent: Sent) -> Receipt:
+    def wait(self, sent: Sent, deadline: float) -> Receipt:
         """Waits until a transaction is final, sending it again where a node lost it.
+
+        Args:
+            sent: what `send` returned.
+            deadline: until when, by the monotonic clock.
 
         Raises:
             Displaced: it never took effect and never will.
-            LedgerError: it is not final within the timeout; it may become so later.
+            LedgerError: it is not final by then; it may become so later.
         """
-        deadline = time.monotonic() + self._timeout
         while True:
             notes: dict[str, str] = {}
             receipt = self._held(sent, notes)
@@ -139,11 +140,7 @@ class Outbox:
     def _final(self, endpoint: Endpoint, sent: Sent, notes: dict[str, str]) -> Receipt | None:
         # The head first: a receipt replaced between the two questions must not count as final.
         head = self._nodes.head(endpoint)
-        try:
-            receipt = endpoint.receipt(sent.hash)
-        except Refused as error:
-            notes[endpoint.name] = f"answers {error.text!r} when asked for it"
-            return None
+        receipt = self._known_receipt(endpoint, sent)
         if receipt is None:
             notes[endpoint.name] = f"has it in no block up to {head.number}"
         elif head.number < receipt.number + self._nodes.finality:
@@ -177,10 +174,15 @@ class Outbox:
         address = sent.order.account.address
         if self._nodes.agreed(lambda endpoint, anchor: endpoint.sent_by(address, anchor.hash)) <= sent.nonce:
             return False
-        receipts = (
-            self._nodes.attempt(each, lambda node: node.receipt(sent.hash), {}) for each in self._nodes.ordered()
-        )
-        return all(receipt is None for answers in receipts for receipt in answers)
+        # From nodes that have that block: one that lags, or does not answer, proves nothing.
+        return all(receipt is None for receipt in self._nodes.several(lambda each: self._known_receipt(each, sent)))
+
+    def _known_receipt(self, endpoint: Endpoint, sent: Sent) -> Receipt | None:
+        self._nodes.head(endpoint)
+        try:
+            return endpoint.receipt(sent.hash)
+        except Refused as error:
+            raise EndpointFailed(f"answers {error.text!r} when asked for a transaction") from error
 
     def _after_refusal(self, refusal: Refused, order: Order, number: int) -> int:
         if _says(refusal, NUMBER_TAKEN):
@@ -229,7 +231,7 @@ class Outbox:
     def _stalled(self, sent: Sent, notes: dict[str, str]) -> LedgerError:
         told = "; ".join(f"{name} {why}" for name, why in notes.items())
         return LedgerError(
-            f"transaction 0x{sent.hash.hex()} is not final after {self._timeout:g} s ({told}): fewer than the needed "
+            f"transaction 0x{sent.hash.hex()} is not final in time ({told}): fewer than the needed "
             "sealers run or reach one another. It may still take effect: read the ledger before doing it again"
         )
 

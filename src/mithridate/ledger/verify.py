@@ -1,6 +1,7 @@
 """What anyone can check of a finished run: the journal replays, and study and models have the hashes it names."""
 
 import hashlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 from mithridate.errors import LedgerError
 from mithridate.ledger.embedded import EmbeddedLedger
 from mithridate.ledger.interface import AttemptState, Ledger, Phase
-from mithridate.ledger.store import ModelStore
+from mithridate.ledger.store import ModelStore, study_store
 from mithridate.verification.verdict import Rule
 
 JOURNAL_FILE = "ledger.sqlite"
@@ -29,12 +30,13 @@ def verify_run(run: Path) -> list[str]:
         JournalAltered: the journal does not replay; the message names the first row that differs.
         ModelAltered: a model file is missing or its bytes have another hash; the message names it.
         LedgerError: this is no folder of a secure run, or its study is not the one the ledger was made for.
+        StoreError: the model store cannot be read.
     """
     ledger = EmbeddedLedger.open(run / JOURNAL_FILE)
     try:
         view = ledger.reader
-        store = ModelStore(run / MODELS_FOLDER)
-        checked = [f"journal: {view.height()} blocks replayed", _check_study(run, view)]
+        store = run_store(run, view)
+        checked = [f"journal: {view.height()} blocks replayed", f"study: {STUDY_FILE} has the hash the ledger names"]
         for what, digest in _models(view):
             store.get(digest)
             checked.append(f"{what}: model {digest} matches its hash")
@@ -60,15 +62,29 @@ def attempts(ledger: Ledger) -> Iterator[AttemptState]:
             yield ledger.attempt(round_number, attempt)
 
 
-def _check_study(run: Path, ledger: Ledger) -> str:
+def run_store(run: Path, ledger: Ledger) -> ModelStore:
+    """The model store that a run's study names, which must be the study that the ledger was made for.
+
+    Raises:
+        LedgerError: the study file is missing, altered, or no study.
+        InputError: a package that the store needs is not installed.
+    """
+    try:
+        url = json.loads(_checked_study(run, ledger)).get("store", {}).get("url", "")
+    except (ValueError, AttributeError) as error:
+        raise LedgerError(f"{run / STUDY_FILE} has the hash that the ledger names, but is no study") from error
+    return study_store(str(url), run / MODELS_FOLDER, ledger.study_id())
+
+
+def _checked_study(run: Path, ledger: Ledger) -> bytes:
     file = run / STUDY_FILE
     try:
-        digest = hashlib.sha256(file.read_bytes()).digest()
+        data = file.read_bytes()
     except OSError as error:
         raise LedgerError(f"{file} cannot be read ({error.strerror}): the ledger names its hash") from error
-    if digest != ledger.configuration():
+    if hashlib.sha256(data).digest() != ledger.configuration():
         raise LedgerError(f"{file} was altered: the ledger was made for a study with another hash")
-    return f"study: {STUDY_FILE} has the hash the ledger was made for"
+    return data
 
 
 def _models(ledger: Ledger) -> Iterator[tuple[str, str]]:

@@ -11,6 +11,7 @@ import pytest
 
 from mithridate.errors import LedgerError
 from mithridate.ledger.endpoint import Endpoint, Refused
+from mithridate.ledger.evm import EvmNetwork
 from mithridate.ledger.network import Reverted
 from mithridate.ledger.nodes import Nodes
 from mithridate.ledger.outbox import Order, Outbox
@@ -48,7 +49,11 @@ def in_thread(act: Callable[[], None]) -> Callable[[], None]:
 def opened_outbox(local: Local, *nodes: Any) -> tuple[Nodes, Outbox]:
     endpoints = [Endpoint(node.url, 5.0) for node in nodes]
     made = Nodes(endpoints, agreement=1, finality=local.finality, patience=60.0, chain_id=None)
-    return made, Outbox(made, 120.0)
+    return made, Outbox(made)
+
+
+def soon() -> float:
+    return time.monotonic() + 120
 
 
 def order(board: Board, account: Any, note: bytes) -> Order:
@@ -60,7 +65,7 @@ def test_no_majority_no_finality_and_nothing_is_lost(board: Board, local: Local)
     for sealer in local.sealers[2:]:
         sealer.pause()
     view = local.connect(local.sealers[0], timeout=8)
-    with pytest.raises(LedgerError, match=r"not final after 8 s .*127\.0\.0\.1.*may still take effect"):
+    with pytest.raises(LedgerError, match=r"not final in time .*127\.0\.0\.1.*may still take effect"):
         board.write(view, board.writer, note)
     assert note not in board.notes(view)
     for sealer in local.sealers[2:]:
@@ -100,7 +105,7 @@ def test_a_change_sent_many_times_takes_effect_once(board: Board, local: Local) 
     again = [Endpoint(node.url, 5.0) for node in local.nodes]
     for endpoint in again * 2:
         resend(endpoint, sent.raw)
-    assert outbox.wait(sent).succeeded
+    assert outbox.wait(sent, soon()).succeeded
     for endpoint in again:
         resend(endpoint, sent.raw)
     board.everywhere(note)
@@ -128,12 +133,12 @@ def test_a_change_that_arrives_before_its_predecessor_waits_for_it(
     slow = relay(local.followers[0].url)
     slow.alter = hold_first
     nodes = Nodes([Endpoint(slow.url, 5.0)], agreement=1, finality=local.finality, patience=60.0, chain_id=None)
-    outbox = Outbox(nodes, 120.0)
+    outbox = Outbox(nodes)
     sent = [outbox.send(order(board, board.writer, note)) for note in (first, second)]
     assert [each.nonce for each in sent] == [sent[0].nonce, sent[0].nonce + 1]
     # The node swallowed the first: whoever waits for the second sends both again.
-    assert outbox.wait(sent[1]).succeeded
-    assert outbox.wait(sent[0]).succeeded
+    assert outbox.wait(sent[1], soon()).succeeded
+    assert outbox.wait(sent[0], soon()).succeeded
     notes = board.notes(board.view)
     assert notes.index(first) < notes.index(second)
     board.everywhere(first, second)
@@ -157,6 +162,26 @@ def test_two_processes_with_one_key_each_have_their_changes(board: Board, networ
     board.everywhere(*notes[0], *notes[1])
     for view in views:
         view.close()
+
+
+def test_a_number_that_another_process_took_is_replaced_once(board: Board, local: Local, relay: MakeRelay) -> None:
+    first, second = board.note(), board.note()
+    lossy, lost = relay(local.followers[0].url), threading.Event()
+
+    def lose_first(method: str, parameters: Any, ask: Callable[[], Any]) -> Any:
+        if method == "eth_sendRawTransaction" and not lost.is_set():
+            lost.set()
+            return "0x" + bytes(32).hex()
+        return ask()
+
+    lossy.alter = lose_first
+    view = EvmNetwork([lossy.url], finality=local.finality)
+    ended = in_thread(lambda: board.write(view, board.writer, first))
+    assert lost.wait(30)
+    board.write(board.view, board.writer, second)
+    ended()
+    board.everywhere(first, second)
+    view.close()
 
 
 def test_changes_of_a_block_may_build_on_one_another_and_refusals_name_themselves(board: Board, network: Local) -> None:
@@ -200,7 +225,7 @@ def test_a_cut_off_minoritys_blocks_are_replaced_and_its_changes_kept(board: Boa
     sealer = local.sealers[CUT_OFF]
     careful, (nodes, outbox) = local.connect(sealer), opened_outbox(local, sealer)
     sent, note, alone = sealed_alone(board, local, links, outbox)
-    waiting = in_thread(lambda: outbox.wait(sent))
+    waiting = in_thread(lambda: outbox.wait(sent, soon()))
     board.write(board.view, board.other, theirs := board.note())
     local.wait_height(alone.number + 2 * local.finality, local.sealers[:CUT_OFF])
     # The minority has sealed the change, and must not call it final.
@@ -237,7 +262,7 @@ def sealed_alone(board: Board, local: Local, links: Links, outbox: Outbox) -> tu
             return sent, note, receipt
         # It had sealed the change before it was cut off, or did not come to its turn.
         join(local, [CUT_OFF])
-        outbox.wait(sent)
+        outbox.wait(sent, soon())
     pytest.fail("the sealer never made a block alone")
 
 
