@@ -19,6 +19,7 @@ from mithridate.ledger.interface import RANDOMNESS_DOMAIN, Role
 from mithridate.ledger.interface import Phase as Stage
 from mithridate.ledger.interface.access import panel_digest
 from mithridate.ledger.interface.draws import COMMITTEE_DOMAIN
+from mithridate.ledger.replay import Replayed
 from mithridate.ledger.rulebook.book import Rulebook, RulebookLedger
 from mithridate.ledger.shared import SharedLedger
 
@@ -59,6 +60,8 @@ class ForgetfulJournal:
     """Takes the place of the file: these chains end with their example."""
 
     def append(self, block: object) -> None: ...
+
+    def add_snapshot(self, after: int, nodes: object) -> None: ...
 
     def close(self) -> None: ...
 
@@ -106,7 +109,8 @@ class TwoLedgers(RuleBasedStateMachine):
             requires_certificate=certificate,
             rotation=2,
         )
-        self.network = ClockedNetwork(EmbeddedChain(START, HASHES[1]), ForgetfulJournal())  # type: ignore[arg-type]
+        chain = Replayed(EmbeddedChain.genesis(START, HASHES[1]), snapshot=0, nodes=set(), since=0)
+        self.network = ClockedNetwork(chain, ForgetfulJournal())  # type: ignore[arg-type]
         self.shared = SharedLedger(self.network, deploy(self.network, administrator, terms))
         self.book = Rulebook(administrator.address, terms, self.shared.reader.study_id(), self.network.now())
         self.views = {name: self.shared.as_party(account) for name, account in ACCOUNTS.items()}

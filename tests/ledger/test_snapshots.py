@@ -18,6 +18,7 @@ from mithridate.evaluation.ledger.long_study import long_study, transactions_a_r
 from mithridate.ledger.accounts import new_account
 from mithridate.ledger.chain import ANCESTORS, EmbeddedChain
 from mithridate.ledger.embedded import EmbeddedLedger
+from mithridate.ledger.interface import Role
 from mithridate.ledger.journal import Journal
 from mithridate.ledger.replay import _state, replay
 from mithridate.ledger.rows import BlockRow
@@ -198,7 +199,7 @@ def _full(*_: object) -> None:
 
 def enrol_many(scene: Scene) -> None:
     for number in range(100):
-        scene.administrator.enrol(new_account().address, scene.signing_key(number), 1)
+        scene.administrator.enrol(new_account().address, Role.HOSPITAL, scene.signing_key(number))
 
 
 @pytest.mark.usefixtures("often")
@@ -221,9 +222,9 @@ def test_a_full_disk_leaves_no_half_of_a_snapshot(scene: Scene) -> None:
 def test_two_writers_do_not_mix_their_snapshots(scene: Scene) -> None:
     scene.enrol()
     other = EmbeddedLedger.open(scene.path)
-    other.as_party(scene.accounts["validator-0"]).register_validator_key(scene.envelope_key(0))
+    other.as_party(scene.accounts["validator-0"]).register_keys(envelope_key=scene.envelope_key(0))
     with pytest.raises(LedgerError, match="cannot be written"):
-        scene.validators[1].register_validator_key(scene.envelope_key(1))
+        scene.validators[1].register_keys(envelope_key=scene.envelope_key(1))
     other.close()
     scene.reopen()
     assert len(scene.stranger.hospitals()) == 4

@@ -6,8 +6,9 @@ from pathlib import Path
 from secrets import token_bytes
 
 from mithridate.ledger.accounts import Account, new_account
+from mithridate.ledger.deployment import StudyTerms
 from mithridate.ledger.embedded import EmbeddedLedger
-from mithridate.ledger.interface import COMMITTEE_SIZE, MAJORITY, RANDOMNESS_DOMAIN, Ledger
+from mithridate.ledger.interface import COMMITTEE_SIZE, MAJORITY, RANDOMNESS_DOMAIN, Ledger, Role
 
 ROUND_S = 3600
 """Seconds that a round may take until its deadline; it closes by vote long before."""
@@ -38,15 +39,14 @@ def long_study(
     accounts = {role: new_account() for role in roles}
     sites = [new_account() for _ in range(hospitals)]
     committee = [accounts[f"validator-{rank}"] for rank in range(COMMITTEE_SIZE)]
-    chain = EmbeddedLedger.create(
-        path,
-        administrator=accounts["administrator"],
+    terms = StudyTerms(
         configuration=token_bytes(32),
         coordinator=accounts["coordinator"].address,
         validators=[account.address for account in committee],
         quorum=hospitals,
         min_accepted=2,
     )
+    chain = EmbeddedLedger.create(path, accounts["administrator"], terms)
     try:
         validators = [chain.as_party(account) for account in committee]
         _begin(chain, chain.as_party(accounts["administrator"]), validators, sites)
@@ -95,7 +95,8 @@ def one_round(
 def _begin(chain: EmbeddedLedger, administrator: Ledger, validators: Sequence[Ledger], sites: list[Account]) -> None:
     with chain.block():
         for site in sites:
-            administrator.enrol(site.address, b"\2" + token_bytes(32), 100)
+            administrator.enrol(site.address, Role.HOSPITAL, b"\2" + token_bytes(32))
+            administrator.admit(site.address, 100)
         for validator in validators:
-            validator.register_validator_key(b"\3" + token_bytes(32))
+            validator.register_keys(envelope_key=b"\3" + token_bytes(32))
     administrator.begin(token_bytes(32), token_bytes(32))
