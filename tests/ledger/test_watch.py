@@ -8,9 +8,14 @@ from typing import Any
 import pytest
 
 from mithridate.errors import JournalAltered, LedgerError
+from mithridate.ledger.chronicle_embedded import JournalChronicle
 from mithridate.ledger.watch import watch
 
 Scene = Any
+
+
+def following(path: Path) -> JournalChronicle:
+    return JournalChronicle(path, thorough=False)
 
 
 class Stopped(Exception):
@@ -24,7 +29,7 @@ def stop() -> None:
 def told_until_the_end(path: Path, start: int | None = 1) -> list[str]:
     told: list[str] = []
     with suppress(Stopped):
-        for event in watch(path, start=start, pause=stop):
+        for event in watch(following(path), start=start, pause=stop):
             told.append(f"{event.block} {event.said.name}")
     return told
 
@@ -32,7 +37,7 @@ def told_until_the_end(path: Path, start: int | None = 1) -> list[str]:
 def test_events_come_in_order_with_their_words(finished: Scene) -> None:
     events = []
     with suppress(Stopped):
-        for event in watch(finished.path, pause=stop):
+        for event in watch(following(finished.path), pause=stop):
             events.append(event)
     blocks = [event.block for event in events]
     assert blocks == sorted(blocks)
@@ -53,7 +58,7 @@ def test_from_a_block_on(finished: Scene) -> None:
 def test_what_is_written_meanwhile_is_told_once(scene: Scene) -> None:
     scene.to("begun")
     steps = iter([lambda: scene.attempt_to("submitted"), scene.close, lambda: None, scene.reveal])
-    events = watch(scene.path, start=None, pause=lambda: next(steps)())
+    events = watch(following(scene.path), start=None, pause=lambda: next(steps)())
     found = [event.said.name for event in islice(events, 14)]
     assert found == [
         "RoundOpened",
@@ -79,10 +84,10 @@ def test_an_altered_journal_is_looked_at_again_before_it_counts_as_such(finished
         database.commit()
     looks = []
     with pytest.raises(JournalAltered, match="block 5"):
-        list(watch(path, pause=lambda: looks.append(1)))
+        list(watch(following(path), pause=lambda: looks.append(1)))
     assert len(looks) == 4
 
 
 def test_there_must_be_a_journal(tmp_path: Path) -> None:
     with pytest.raises(LedgerError, match="no folder of a secure run"):
-        next(watch(tmp_path / "ledger.sqlite"))
+        next(watch(following(tmp_path / "ledger.sqlite")))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mithridate.cli.folders import ledger_path
-from mithridate.cli.options import Debug, Json
+from mithridate.cli.options import Contract, Debug, Finality, Json, is_endpoint
 from mithridate.cli.output import print_json, stdout_held
 from mithridate.errors import InputError
 
@@ -19,8 +19,12 @@ REPORTS = "audit"
 
 def audit(
     target: Annotated[
-        Path,
-        typer.Argument(metavar="TARGET", help="A run's folder, or a file of `ledger export`.", show_default=False),
+        str,
+        typer.Argument(
+            metavar="TARGET",
+            help="A run's folder, a file of `ledger export`, or the URL of a network's node.",
+            show_default=False,
+        ),
     ],
     data: Annotated[
         Path | None,
@@ -31,11 +35,13 @@ def audit(
     ] = None,
     run: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Of an export: the folder with the run's models, records and study.json."),
+        typer.Option(
+            metavar="FOLDER",
+            help="Of an export or a network: the folder with models, records and study.json.",
+        ),
     ] = None,
-    contract: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="The study's contract, where the chain holds several.")
-    ] = None,
+    contract: Contract = None,
+    finality: Finality = 0,
     certify: Annotated[
         Path | None,
         typer.Option(metavar="KEYFILE", help="File a certificate, or what was found, with this auditor's account key."),
@@ -56,10 +62,10 @@ def audit(
         from mithridate.evaluation.audit.procedure import audit as audited
         from mithridate.evaluation.audit.report import write_reports
 
-        result = audited(target, data=data, label=label, folder=run, contract=contract)
-        folder = out or (target / REPORTS if target.is_dir() else Path(REPORTS))
+        result = audited(target, data=data, label=label, folder=run, contract=contract, finality=finality)
+        folder = out or (Path(target) / REPORTS if Path(target).is_dir() else Path(REPORTS))
         report = write_reports(result, folder)
-        word = _word(target, certify, result, report) if certify else None
+        word = _word(target, certify, result, report, finality) if certify else None
     if json:
         print_json({**result.to_dict(), "report": str(folder / "audit.html"), "filed": word})
     else:
@@ -68,21 +74,24 @@ def audit(
         raise SystemExit(FOUND)
 
 
-def _check(target: Path, data: Path | None, certify: Path | None) -> None:
-    if target.is_dir():
-        ledger_path(target, study=False)
-    elif not target.is_file():
-        raise InputError(f"there is no {target}: give a run's folder, or a file that `mithridate ledger export` wrote")
+def _check(target: str, data: Path | None, certify: Path | None) -> None:
+    path = Path(target)
+    if path.is_dir():
+        ledger_path(path, study=False)
+    elif is_endpoint(target):
+        pass
+    elif not path.is_file():
+        raise InputError(f"there is no {target}: give a run's folder, a file of `mithridate ledger export`, or a URL")
     elif certify is not None:
-        raise InputError("an export takes no certificate: give the run's folder to --certify")
+        raise InputError("an export takes no certificate: give the run's folder, or a node's URL, to --certify")
     if data is not None and not data.is_file():
         raise InputError(f"no file {data}: give your records with --data")
 
 
-def _word(target: Path, key: Path, result: "Audit", report: bytes) -> str:
+def _word(target: str, key: Path, result: "Audit", report: bytes, finality: int) -> str:
     from mithridate.evaluation.audit.certify import file_word
 
-    return file_word(target, key, result, report)
+    return file_word(target, key, result, report, finality)
 
 
 def _print(result: "Audit", folder: Path, word: str | None) -> None:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mithridate.cli.folders import ledger_path
-from mithridate.cli.options import Debug, Json, RunFolder
+from mithridate.cli.options import Contract, Debug, Finality, Json, RunFolder, Source, is_endpoint
 from mithridate.cli.output import print_json, stdout_held
 from mithridate.errors import JournalAltered, MithridateError
 
 if TYPE_CHECKING:
     from mithridate.ledger.embedded import EmbeddedLedger
+    from mithridate.ledger.watch import Followed
 
 app = typer.Typer(help="Show a run's ledger, check it, export or follow it.", no_args_is_help=True)
 
@@ -55,24 +56,24 @@ def verify(run: RunFolder, json: Json = False, debug: Debug = False) -> None:
 
 @app.command("export")
 def export(
-    run: RunFolder,
+    ledger: Source,
     out: Annotated[Path, typer.Option(metavar="FILE", help="The file to write; it must not exist.")],
+    finality: Finality = 0,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
     """Write the ledger's whole past to one file: blocks, signed transactions and receipts, to audit with no node."""
-    path = ledger_path(run)
     with stdout_held():
-        from mithridate.ledger.chronicle_embedded import JournalChronicle
         from mithridate.ledger.export import export as exported
 
-        chronicle = JournalChronicle(path)
+        chronicle = _chronicle(ledger, finality)
+        study = b"" if is_endpoint(ledger) else (Path(ledger) / "study.json").read_bytes()
         try:
-            written = exported(chronicle, out, (run / "study.json").read_bytes())
+            written = exported(chronicle, out, study)
         finally:
             chronicle.close()
     if json:
-        print_json({"run": str(run), "file": str(out), **asdict(written)})
+        print_json({"run": ledger, "file": str(out), **asdict(written)})
         return
     typer.echo(f"{out}: {written.blocks} blocks, {written.transactions} transactions, {written.size} bytes")
     typer.echo(f"head   {written.head}")
@@ -81,24 +82,35 @@ def export(
 
 @app.command("watch")
 def watch(
-    run: RunFolder,
+    ledger: Source,
     from_block: Annotated[
         int | None, typer.Option("--from-block", metavar="N", min=1, help="Tell what happened from this block on, too.")
     ] = None,
+    contract: Contract = None,
+    finality: Finality = 0,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
     debug: Debug = False,
 ) -> None:
-    """Follow a ledger's events in plain words while another process writes it, until interrupted."""
-    path = ledger_path(run)
+    """Follow a ledger's events in plain words while others write it, until interrupted."""
     from mithridate.ledger.watch import watch as happened
 
-    for event in happened(path, start=from_block):
+    for event in happened(_chronicle(ledger, finality), start=from_block, study=contract):
         told = event.to_dict()
         if json:
             typer.echo(dumps(told, allow_nan=False))
         else:
             date = datetime.fromtimestamp(event.timestamp, UTC)
             typer.echo(f"{date:%Y-%m-%d %H:%M:%S} block {event.block}: {told['words']}")
+
+
+def _chronicle(ledger: str, finality: int) -> "Followed":
+    if is_endpoint(ledger):
+        from mithridate.ledger.chronicle_network import NetworkChronicle
+
+        return NetworkChronicle(ledger, finality)
+    from mithridate.ledger.chronicle_embedded import JournalChronicle
+
+    return JournalChronicle(ledger_path(Path(ledger)), thorough=False)
 
 
 def _state(run: Path, path: Path) -> tuple[dict[str, Any], MithridateError | None]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeGuard
 
 import rlp  # type: ignore[import-untyped]
+from eth_utils.crypto import keccak
 
 from mithridate.errors import InputError, JournalAltered, LedgerError
 from mithridate.ledger.bounded_rlp import decode
@@ -68,9 +69,12 @@ def export(chronicle: Chronicle, out: Path, study: bytes = b"") -> Exported:
 
     Raises:
         InputError: the file exists or cannot be written.
-        LedgerError: a block is altered: nothing is written.
+        LedgerError: a block is altered, or its hash is not that of its header, so that nobody could check it without
+            a node: nothing is written.
     """
     blocks = list(chronicle.blocks())
+    if any(keccak(block.header) != block.hash for block in blocks):
+        raise LedgerError("this network hashes its headers in a way of its own: its past cannot be checked offline")
     kind, start = _start(chronicle)
     content = [
         kind,

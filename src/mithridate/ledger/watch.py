@@ -3,14 +3,12 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from mithridate.errors import JournalAltered
-from mithridate.ledger.chronicle import Block
-from mithridate.ledger.chronicle_embedded import JournalChronicle
-from mithridate.ledger.deployment import CONTRACTS, Deployment
-from mithridate.ledger.embedded_network import contract_address
+from mithridate.errors import LedgerError
+from mithridate.ledger.audit.findings import Findings
+from mithridate.ledger.audit.replay import RuleReplay
+from mithridate.ledger.chronicle import Block, Chronicle
 from mithridate.ledger.reading import Reader, Said
 from mithridate.ledger.words import in_words, plain_values
 
@@ -45,34 +43,43 @@ class Happened:
         }
 
 
-def watch(
-    path: Path, *, start: int | None = 1, pause: Callable[[], None] = lambda: time.sleep(PAUSE_S)
-) -> Iterator[Happened]:
-    """The events of an embedded ledger in order, from a block on, and then those to come, without end.
+class Followed(Chronicle, Protocol):
+    """A chronicle that goes on."""
 
-    The file is read only; each block's transactions run again, for receipts are not kept.
+    def refresh(self) -> None:
+        """Looks again: `blocks` then goes on after those it told."""
+        ...
+
+
+def watch(
+    chronicle: Followed,
+    *,
+    start: int | None = 1,
+    study: str | None = None,
+    pause: Callable[[], None] = lambda: time.sleep(PAUSE_S),
+) -> Iterator[Happened]:
+    """The events of a study's contracts in order, from a block on, and then those to come, without end.
 
     Args:
-        path: of the journal.
+        chronicle: read from its first block, for the contracts are found by their creation; closed at the end.
         start: the first block told; None tells only what is yet to come.
-        pause: waits before the next look at the file.
+        study: address of the study's contract; None takes the first on the chain.
+        pause: waits before the next look.
 
     Raises:
-        JournalAltered: the journal does not replay, looked at several times.
-        LedgerError: there is no such file.
+        LedgerError: a block cannot be read, or is altered, looked at several times.
     """
-    chronicle = JournalChronicle(path, thorough=False)
-    reader: Reader | None = None
+    finder = RuleReplay(Findings(), chronicle.chain_id, own=chronicle.own, study=study)
     failures, first = 0, start
     try:
         while True:
             try:
                 for block in chronicle.blocks():
                     failures = 0
-                    reader = reader or _reader(block)
-                    if first is not None and block.number >= first:
-                        yield from _events(reader, block)
-            except JournalAltered:
+                    _find(finder, block)
+                    if finder.reader is not None and first is not None and block.number >= first:
+                        yield from _events(finder.reader, block)
+            except LedgerError:
                 failures += 1
                 if failures == TRIES:
                     raise
@@ -83,10 +90,10 @@ def watch(
         chronicle.close()
 
 
-def _reader(first: Block) -> Reader:
-    # A chain of its own: the contracts are the first things on it, made by its first sender.
-    sender = first.transactions[0].sender
-    return Reader(Deployment({name: contract_address(sender, number) for number, name in enumerate(CONTRACTS)}))
+def _find(finder: RuleReplay, block: Block) -> None:
+    for transaction, receipt in zip(block.transactions, block.receipts, strict=True):
+        if transaction.to is None:
+            finder.take(block, transaction, receipt)
 
 
 def _events(reader: Reader, block: Block) -> Iterator[Happened]:

@@ -4,36 +4,38 @@ import hashlib
 from pathlib import Path
 
 from mithridate.errors import InputError, LedgerError
-from mithridate.evaluation.audit.procedure import Audit
-from mithridate.ledger.accounts import account_from_key
+from mithridate.evaluation.audit.procedure import ENDPOINTS, Audit
+from mithridate.ledger.accounts import KEY_BYTES, Account, account_from_key
+from mithridate.ledger.deployment import Deployment
 from mithridate.ledger.embedded import EmbeddedLedger
 from mithridate.ledger.interface import MAX_REASON_BYTES, Ledger, Role
+from mithridate.ledger.shared import SharedLedger
 from mithridate.ledger.verify import JOURNAL_FILE
 
-MAX_KEY_BYTES = 32
 
-
-def file_word(run: Path, key_file: Path, audit: Audit, report: bytes) -> str:
+def file_word(target: str, key_file: Path, audit: Audit, report: bytes, finality: int = 0) -> str:
     """Files what an audit came to, in the auditor's name; returns it in words.
 
-    A certificate if nothing was found, a finding otherwise. The journal is opened and checked once more to write to it:
-    an altered one takes no word.
+    A certificate if nothing was found, a finding otherwise. A journal is checked once more as it is opened to write to
+    it: an altered one takes no word.
 
     Args:
-        run: the run's folder.
-        key_file: the auditor's account key, 32 bytes.
-        audit: of this run, with a current model.
+        target: the run's folder, or a node's URL.
+        key_file: the auditor's account key, 32 bytes, or its keystore with the password in the environment.
+        audit: of this target, with a current model.
         report: the JSON report's bytes.
+        finality: of a network, blocks on top of one that make it final.
 
     Raises:
         InputError: the target takes no word, the key is none, or it is no auditor's.
         LedgerError: the ledger is altered, has moved on since, or refuses.
     """
-    if audit.model is None:
+    if audit.model is None or audit.chain.deployment is None:
         raise InputError("the study has no model yet: there is nothing to certify")
-    ledger = EmbeddedLedger.open(run / JOURNAL_FILE)
+    account = _account(key_file)
+    ledger = _open(target, audit.chain.deployment, finality)
     try:
-        view: Ledger = ledger.as_party(account_from_key(_key(key_file)))
+        view: Ledger = ledger.as_party(account)
         if not view.is_active(view.address, Role.AUDITOR):
             raise InputError(f"{view.address} is no active auditor of this consortium: administrators enrol auditors")
         if view.current_model().hex() != audit.model:
@@ -41,6 +43,14 @@ def file_word(run: Path, key_file: Path, audit: Audit, report: bytes) -> str:
         return _file(view, audit, hashlib.sha256(report).digest())
     finally:
         ledger.close()
+
+
+def _open(target: str, deployment: Deployment, finality: int) -> SharedLedger:
+    if not target.startswith(ENDPOINTS):
+        return EmbeddedLedger.open(Path(target) / JOURNAL_FILE)
+    from mithridate.ledger.evm import EvmNetwork
+
+    return SharedLedger(EvmNetwork([target], finality=finality), deployment)
 
 
 def _file(view: Ledger, audit: Audit, digest: bytes) -> str:
@@ -57,9 +67,14 @@ def _reason(audit: Audit) -> str:
     return f"{audit.chain.findings.count} findings: {', '.join(topics)}"[:MAX_REASON_BYTES]
 
 
-def _key(path: Path) -> bytes:
+def _account(path: Path) -> Account:
     try:
         with path.open("rb") as file:
-            return file.read(MAX_KEY_BYTES + 1)
+            data = file.read(KEY_BYTES + 1)
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}): give the file of the auditor's key") from error
+    if data.startswith(b"{"):
+        from mithridate.ledger.keystore import read_keystore, read_password
+
+        return read_keystore(path, read_password())
+    return account_from_key(data)

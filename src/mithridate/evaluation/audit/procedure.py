@@ -20,6 +20,7 @@ from mithridate.ledger.words import verdict_words
 if TYPE_CHECKING:
     from mithridate.study import Study
 
+ENDPOINTS = ("http://", "https://")
 JSON_REPORT, HTML_REPORT = "audit.json", "audit.html"
 LIMITS = (
     "A verdict is computed by the committee on secret shares: nobody can compute it again from the ledger. Checked is"
@@ -109,12 +110,13 @@ class Sources:
     study: bytes | None
 
 
-def open_target(target: Path, folder: Path | None = None) -> Sources:
-    """A run folder, or a file written by `mithridate ledger export`.
+def open_target(target: str, folder: Path | None = None, finality: int = 0) -> Sources:
+    """A run folder, a file written by `mithridate ledger export`, or the URL of a network's node.
 
     Args:
-        target: the one or the other.
-        folder: of the run's files, where the target is an export.
+        target: one of these.
+        folder: of the run's files, where the target is no run folder.
+        finality: of a network, blocks on top of one that make it final.
 
     Raises:
         InputError: it is neither.
@@ -123,44 +125,54 @@ def open_target(target: Path, folder: Path | None = None) -> Sources:
     from mithridate.ledger.chronicle_embedded import JournalChronicle
     from mithridate.ledger.export import ExportChronicle, is_export
 
-    if target.is_dir():
-        return Sources(JournalChronicle(target / JOURNAL_FILE), target, read_bytes(target / STUDY_FILE))
-    if not is_export(target):
+    path, beside = Path(target), read_bytes(folder / STUDY_FILE) if folder else None
+    if path.is_dir():
+        return Sources(JournalChronicle(path / JOURNAL_FILE), path, read_bytes(path / STUDY_FILE))
+    if target.startswith(ENDPOINTS):
+        from mithridate.ledger.chronicle_network import NetworkChronicle
+
+        return Sources(NetworkChronicle(target, finality), folder, beside)
+    if not is_export(path):
         raise InputError(f"{target} is neither the folder of a run nor a file of `mithridate ledger export`")
-    chronicle = ExportChronicle(target)
-    beside = read_bytes(folder / STUDY_FILE) if folder else None
+    chronicle = ExportChronicle(path)
     return Sources(chronicle, folder, chronicle.study or beside)
 
 
 def audit(
-    target: Path,
+    target: str,
     *,
     data: Path | None = None,
     label: str | None = None,
     folder: Path | None = None,
     contract: str | None = None,
+    finality: int = 0,
 ) -> Audit:
-    """Audits a run or an export.
+    """Audits a run, an export or a network's chain.
 
     Args:
-        target: the run's folder, or the export.
+        target: the run's folder, the export, or a node's URL.
         data: the auditor's own records: a CSV file with labels, or an `.npz` archive of images.
         label: the label column of a CSV file.
         folder: of the run's files, where the target is an export.
         contract: address of the study's contract, on a chain of several studies.
+        finality: of a network, blocks on top of one that make it final.
 
     Raises:
         InputError: the target is neither, or the data cannot be used.
         LedgerError: nothing of the ledger can be read.
     """
-    sources = open_target(target, folder)
+    sources = open_target(target, folder, finality)
     try:
-        result = Audit(str(target), audit_chain(sources.chronicle, study=contract))
+        result = Audit(target, audit_chain(sources.chronicle, study=contract))
         study = _files(result, sources)
         if not result.chain.state_compared:
             result.notes.append(
                 "The chain's own state was not there to compare, and who sealed the blocks was not checked: compare the"
                 " hash of the last block with that of a party you trust."
+            )
+        if unbound := getattr(sources.chronicle, "unbound", 0):
+            result.notes.append(
+                f"{unbound} blocks have a hash that is not their header's: what they hold is this node's word."
             )
         if data is not None:
             _measure(result, sources, study, data, label)
