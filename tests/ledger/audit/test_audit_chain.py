@@ -238,3 +238,25 @@ def test_the_file_is_left_as_it_is(finished: Scene, audited: Audited) -> None:
 @pytest.mark.parametrize("topic", sorted(set(MEANING) - {STANDARDS, "study file", "records", "model files", "access"}))
 def test_every_topic_of_the_chain_is_looked_at(finished: Scene, audited: Audited, topic: str) -> None:
     assert audited(finished.path).findings.compared[topic] > 0
+
+
+def test_votes_of_several_administrators_are_played(make_scene: Callable[..., Scene], audited: Audited) -> None:
+    second = new_account()
+    scene = make_scene(administrators=[second.address], threshold=2)
+    other = scene.chain.as_party(second)
+    auditor = scene.accounts["auditor"].address
+    other._decide("Consortium", "add_study", scene.chain.deployment.addresses["Study"])
+    for role, names in (
+        (Role.COORDINATOR, ["coordinator"]),
+        (Role.VALIDATOR, [f"validator-{rank}" for rank in range(3)]),
+    ):
+        for name in names:
+            other.enrol(scene.accounts[name].address, role)
+    scene.administrator.enrol(auditor, Role.AUDITOR)
+    assert not scene.chain.reader.is_active(auditor, Role.AUDITOR)
+    other.enrol(auditor, Role.AUDITOR)
+    audit = audited(closed(scene))
+    assert [str(finding) for finding in audit.findings] == []
+    assert audit.ledger is not None
+    assert audit.ledger.is_active(auditor, Role.AUDITOR)
+    assert len(audit.ledger.members(Role.VALIDATOR)) == 3
