@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from mithridate.cli.folders import ledger_path
+from mithridate.cli.folders import require_ledger
 from mithridate.cli.options import Debug, Json, RunFolder
 from mithridate.cli.output import print_json, stdout_held
 from mithridate.errors import JournalAltered, MithridateError
 
 if TYPE_CHECKING:
-    from mithridate.ledger.embedded import EmbeddedLedger
+    from mithridate.ledger.shared import SharedLedger
 
 app = typer.Typer(help="Show a run's ledger, or check it.", no_args_is_help=True)
 
@@ -23,9 +23,9 @@ def show(run: RunFolder, json: Json = False, debug: Debug = False) -> None:
 
     Of a damaged ledger, show what is readable, then name the damage and exit 1.
     """
-    path = ledger_path(run)
+    require_ledger(run)
     with stdout_held():
-        answer, altered = _state(run, path)
+        answer, altered = _state(run)
     if json:
         print_json(answer)
     else:
@@ -37,7 +37,7 @@ def show(run: RunFolder, json: Json = False, debug: Debug = False) -> None:
 @app.command("verify")
 def verify(run: RunFolder, json: Json = False, debug: Debug = False) -> None:
     """Replay the journal and check every model file against its hash; exit 1 at the first mismatch, naming it."""
-    ledger_path(run)
+    require_ledger(run)
     with stdout_held():
         from mithridate.ledger.verify import verify_run
 
@@ -50,11 +50,11 @@ def verify(run: RunFolder, json: Json = False, debug: Debug = False) -> None:
     typer.echo(f"{run}: the ledger and the models are what was written")
 
 
-def _state(run: Path, path: Path) -> tuple[dict[str, Any], MithridateError | None]:
+def _state(run: Path) -> tuple[dict[str, Any], MithridateError | None]:
     """What the ledger tells, and what is altered in its journal, None if nothing is."""
     from mithridate.ledger.verify import history
 
-    ledger, altered = _opened(path)
+    ledger, altered = _opened(run)
     try:
         begun = ledger.reader.begun()
         answer = {
@@ -70,13 +70,16 @@ def _state(run: Path, path: Path) -> tuple[dict[str, Any], MithridateError | Non
     return answer, altered
 
 
-def _opened(path: Path) -> "tuple[EmbeddedLedger, MithridateError | None]":
+def _opened(run: Path) -> "tuple[SharedLedger, MithridateError | None]":
     from mithridate.ledger.embedded import EmbeddedLedger
+    from mithridate.ledger.run_ledger import JOURNAL_FILE, ledger_of
 
+    if not (run / JOURNAL_FILE).exists():
+        return ledger_of(run), None
     try:
-        return EmbeddedLedger.open(path), None
+        return EmbeddedLedger.open(run / JOURNAL_FILE), None
     except JournalAltered:
-        return EmbeddedLedger.salvage(path)
+        return EmbeddedLedger.salvage(run / JOURNAL_FILE)
 
 
 def _print_state(state: Mapping[str, Any]) -> None:
