@@ -8,7 +8,7 @@ UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 # Tests of one network share a worker, which starts it once.
 PYTEST_ARGS ?= -n 2 --dist loadgroup
 NETWORKS := .networks/bin/geth .networks/bin/polygon-edge
-BENCH ?= aggregation inference training memory demo
+BENCH ?= aggregation inference training memory demo ledger
 
 help:
 	@echo "make setup   install everything into .venv (about 6 GB)"
