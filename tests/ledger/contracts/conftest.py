@@ -383,6 +383,11 @@ def puppet(world: World) -> Callable[..., Puppet]:
     return lambda name, *arguments: Puppet(world, name, *arguments)
 
 
+@pytest.fixture
+def puppet_in() -> Callable[..., Puppet]:
+    return Puppet
+
+
 _COMPILED: list[tuple[Any, bytes]] = []
 
 
