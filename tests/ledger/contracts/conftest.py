@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -128,23 +129,11 @@ class World:
 
     def raw(self, who: str, to: str, data: bytes, name: str = "", function: str = "") -> Sent:
         """Sends any bytes to any address."""
-        chain, receipts = self.ledger._network._chain, list[Any]()
-        apply = chain.apply
-
-        def remembering(transaction: bytes) -> Any:
-            hash_, receipt = apply(transaction)
-            # A receipt counts the gas of its block so far.
-            earlier = [each.gas_used for each in chain._open.receipts[:-1]]
-            receipts.append((receipt, receipt.gas_used - max(earlier, default=0)))
-            return hash_, receipt
-
-        chain.apply = remembering
         try:
-            self.ledger._network.transact(self.account(who), to, data)
+            with self._watched() as receipts:
+                self.ledger._network.transact(self.account(who), to, data)
         except Reverted as error:
             raise rule_violation(revert_reason(error.output)) from error
-        finally:
-            chain.apply = apply
         ((receipt, gas),) = receipts
         logs = list(receipt.logs)
         words = [data[4 + i : 36 + i] for i in range(0, len(data) - 4, 32)]
@@ -189,22 +178,23 @@ class World:
     def vote(self, index: int, name: str, function: str, *arguments: object, at: str = "") -> Sent:
         """One administrator's vote for a decision."""
         target = at or self.addresses[name]
-        return self.send(
-            f"administrator-{index}", "Consortium", "decide", target, self.call_data(name, function, *arguments)
-        )
+        data = self.call_data("Consortium", "decide", target, self.call_data(name, function, *arguments))
+        return self.raw(f"administrator-{index}", self.addresses["Consortium"], data, "Consortium", f"decide {name}.{function}")
 
     def decide(self, name: str, function: str, *arguments: object) -> Sent:
-        """Two administrators decide; what the second, deciding vote did."""
-        self.vote(0, name, function, *arguments)
-        return self.vote(1, name, function, *arguments)
+        """As many administrators as it takes decide; what the deciding vote did."""
+        return [self.vote(index, name, function, *arguments) for index in range(self.terms.threshold)][-1]
 
     def enrol(self) -> None:
         """Coordinator, validators and everybody else become members."""
+        staff = [("coordinator", Role.COORDINATOR), *((f"validator-{r}", Role.VALIDATOR) for r in range(self.size))]
         with self.ledger.block():
-            self.vote(1, "Consortium", "add_study", self.addresses["Study"])
-            self.vote(1, "Consortium", "enrol", self.address("coordinator"), int(Role.COORDINATOR), b"", b"")
+            # Whoever deploys has voted for these.
+            for index in range(1, self.terms.threshold):
+                self.vote(index, "Consortium", "add_study", self.addresses["Study"])
+                for who, role in staff:
+                    self.vote(index, "Consortium", "enrol", self.address(who), int(role), b"", b"")
             for rank in range(self.size):
-                self.vote(1, "Consortium", "enrol", self.address(f"validator-{rank}"), int(Role.VALIDATOR), b"", b"")
                 self.send(f"validator-{rank}", "Consortium", "register_keys", b"", b"\3" + digest(f"envelope {rank}"))
             for role, number in self.people.items():
                 for index in range(number):
@@ -266,12 +256,34 @@ class World:
         """One contract more of those published; its address."""
         data = contract(name).creation_code + ContractCodec.of(name).constructor(list(arguments))
         try:
-            return self.ledger._network.deploy(self.account(who), data)
+            with self._watched() as receipts:
+                address = self.ledger._network.deploy(self.account(who), data)
         except Reverted as error:
             raise rule_violation(revert_reason(error.output)) from error
+        self.sent.append(Sent(name, "deployment", receipts[0][1], [], []))
+        return address
 
     def close(self) -> None:
         self.ledger.close()
+
+    @contextmanager
+    def _watched(self) -> Iterator[list[tuple[Any, int]]]:
+        """The receipts of all transactions inside, each with its gas."""
+        chain, receipts = self.ledger._network._chain, list[tuple[Any, int]]()
+        apply = chain.apply
+
+        def remembering(transaction: bytes) -> Any:
+            hash_, receipt = apply(transaction)
+            # A receipt counts the gas of its block so far.
+            earlier = [each.gas_used for each in chain._open.receipts[:-1]]
+            receipts.append((receipt, receipt.gas_used - max(earlier, default=0)))
+            return hash_, receipt
+
+        chain.apply = remembering
+        try:
+            yield receipts
+        finally:
+            chain.apply = apply
 
     def _event(self, log: Any) -> Event:
         entry = self._topics[log.topics[0].to_bytes(32, "big")]
@@ -381,6 +393,11 @@ def begun(world: World) -> World:
 @pytest.fixture
 def puppet(world: World) -> Callable[..., Puppet]:
     return lambda name, *arguments: Puppet(world, name, *arguments)
+
+
+@pytest.fixture(scope="session")
+def world_type() -> type[World]:
+    return World
 
 
 @pytest.fixture
