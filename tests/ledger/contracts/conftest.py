@@ -179,7 +179,9 @@ class World:
         """One administrator's vote for a decision."""
         target = at or self.addresses[name]
         data = self.call_data("Consortium", "decide", target, self.call_data(name, function, *arguments))
-        return self.raw(f"administrator-{index}", self.addresses["Consortium"], data, "Consortium", f"decide {name}.{function}")
+        return self.raw(
+            f"administrator-{index}", self.addresses["Consortium"], data, "Consortium", f"decide {name}.{function}"
+        )
 
     def decide(self, name: str, function: str, *arguments: object) -> Sent:
         """As many administrators as it takes decide; what the deciding vote did."""

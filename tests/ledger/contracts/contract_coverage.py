@@ -5,20 +5,24 @@ map. A branch is one of the two ways out of a conditional jump that the source a
 `for`); the compiler's own checks, of overflow or of a call's length, are left out.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import mithridate.ledger
 import pytest
 from eth.vm.code_stream import CodeStream
-from mithridate.ledger.compile import EVM_VERSION, contract
-from mithridate.ledger.deployment import CONTRACTS
 from vyper import compile_code
 from vyper.compiler.settings import Settings
 
+import mithridate.ledger
+from mithridate.ledger.compile import EVM_VERSION, contract
+from mithridate.ledger.deployment import CONTRACTS
+
 STOP, JUMPI, PUSH1, PUSH32 = 0x00, 0x57, 0x60, 0x7F
+CHOICE = re.compile(r"^\s*(?:if|elif|assert|for)\b|\b(?:and|or|if)\b")
+"""Lines that choose; others jump only where the compiler copies, slices or decodes."""
 OURS = {None, "user revert with reason", "range() bounds check"}
 """Kinds of jumps that the source asked for."""
 SOURCES = Path(mithridate.ledger.__file__).parent / "contracts"
@@ -78,6 +82,7 @@ def covered(name: str) -> Coverage:
     source = (SOURCES / f"{name}.vy").read_text(encoding="utf-8")
     formats = ["source_map", "source_map_runtime"]
     output = compile_code(source, output_formats=formats, settings=Settings(evm_version=EVM_VERSION))
+    text = source.splitlines()
     lines: dict[int, bool] = {}
     branches: dict[tuple[int, int, bool], bool] = {}
     for kind, key, code in (
@@ -88,7 +93,8 @@ def covered(name: str) -> Coverage:
         for counter, position in positions.items():
             lines[position[0]] = lines.get(position[0], False) or counter in trace.visited
         for counter in _jumps(code):
-            if counter in positions and errors.get(counter) in OURS:
+            chooses = counter in positions and CHOICE.search(text[positions[counter][0] - 1])
+            if chooses and errors.get(counter) in OURS:
                 for jumps in (False, True):
                     taken = any((after != counter + 1) is jumps for before, after in trace.taken if before == counter)
                     # The same source is compiled once into each function that calls it, so a line has many jumps.
@@ -120,7 +126,10 @@ def _trace_of(code: bytes) -> Trace | None:
     if code not in _KNOWN:
         _KNOWN[code] = None
         for name in CONTRACTS:
-            for kind, published in (("creation", contract(name).creation_code), ("runtime", contract(name).runtime_code)):
+            for kind, published in (
+                ("creation", contract(name).creation_code),
+                ("runtime", contract(name).runtime_code),
+            ):
                 if code.startswith(published):
                     _KNOWN[code] = _TRACES[name, kind]
     return _KNOWN[code]

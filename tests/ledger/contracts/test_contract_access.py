@@ -21,9 +21,7 @@ def panel(world: World, *seats: int, handle: bytes = HANDLE) -> list[bytes]:
 
 def ask(world: World, handle: bytes = HANDLE, who: int = 3, seconds: int = 1000) -> Any:
     expiry = world.now() + seconds
-    return world.send(
-        f"physician-{who}", "Access", "request", handle, world.address("hospital-0"), PURPOSE, expiry
-    )
+    return world.send(f"physician-{who}", "Access", "request", handle, world.address("hospital-0"), PURPOSE, expiry)
 
 
 def admit(world: World, *seats: int, threshold: int = 2, handle: bytes = HANDLE) -> Any:
@@ -151,6 +149,16 @@ def test_neither_a_suspended_doctor_nor_a_suspended_hospital_acts(admitted: Worl
         admitted.decide("Consortium", "set_status", admitted.address(who), int(Status.SUSPENDED), "left")
     admitted.refuse("only a physician", "physician-0", "Access", "approve", HANDLE, salt(0))
     admitted.refuse("not an active member", "hospital-0", "Access", "log_opening", HANDLE)
+
+
+def test_an_active_hospital_admits_a_request_once(world: World) -> None:
+    ask(world)
+    hospital, arguments = world.address("hospital-0"), ("hospital-0", "Access", "admit", HANDLE, panel(world, 0), 1)
+    world.decide("Consortium", "set_status", hospital, int(Status.SUSPENDED), "audit")
+    world.refuse("not an active member", *arguments)
+    world.decide("Consortium", "set_status", hospital, int(Status.ACTIVE), "audited")
+    admit(world, 0, 1, 2)
+    world.refuse("wrong state", *arguments)
 
 
 def test_a_doctor_needs_its_own_salt(admitted: World) -> None:

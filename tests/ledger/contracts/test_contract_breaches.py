@@ -1,4 +1,4 @@
-"""Rules of all contracts, each by a call that breaks it and changes nothing; Study's own are in test_contract_rules.py."""
+"""Rules of all contracts, each by a call that breaks it and changes nothing; see also test_contract_rules.py."""
 
 import importlib.util
 import re
@@ -125,6 +125,7 @@ CALLS: list[tuple[str, str, str, str, Arguments]] = [
     ("empty hash", "auditor-0", "Models", "file_finding", lambda w: (w.model(0), ZERO, "why")),
     ("no reason given", "auditor-0", "Models", "file_finding", lambda w: (w.model(0), HASH, "")),
     ("nothing to withdraw", "auditor-0", "Models", "withdraw_statement", lambda w: (w.model(0), "why")),
+    ("no reason given", "auditor-0", "Models", "withdraw_statement", lambda w: (w.model(1), "")),
     ("only the coordinator", "validator-0", "Committees", "open_draw", lambda w: now(w, 1, 2)),
     ("deadline has passed", "coordinator", "Committees", "open_draw", lambda w: now(w, 0, 2)),
     ("bad deadlines", "coordinator", "Committees", "open_draw", lambda w: now(w, 2, 2)),
@@ -181,9 +182,8 @@ def at_round_two(shared: dict[str, World], request: pytest.FixtureRequest, clock
         world.begin()
         world.attempt(1)
         expiry = world.now() + 10**6
-        world.send(
-            "physician-0", "Access", "request", world.model(77), world.address("hospital-0"), HASH, expiry
-        )
+        world.send("physician-0", "Access", "request", world.model(77), world.address("hospital-0"), HASH, expiry)
+        world.send("auditor-0", "Models", "certify", world.model(1), HASH)
         for who in ("auditor-1", "physician-3"):
             world.decide("Consortium", "set_status", world.address(who), int(Status.REVOKED), "left")
         shared["world"] = world

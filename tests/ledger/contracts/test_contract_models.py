@@ -76,6 +76,11 @@ def test_votes_for_two_models_or_from_two_occasions_do_not_add_up(three: World) 
     assert three.read("Models", "current_model") == three.model(1)
 
 
+def test_a_validator_votes_once_for_a_rollback(three: World) -> None:
+    rollback(three, 0, 1)
+    three.refuse("already voted", "validator-0", "Models", "vote_rollback", three.model(1), "again")
+
+
 def test_the_vote_of_a_validator_suspended_meanwhile_does_not_count(three: World) -> None:
     rollback(three, 0, 1)
     three.decide("Consortium", "set_status", three.address("validator-0"), int(Status.SUSPENDED), "stolen key")
@@ -167,7 +172,10 @@ def test_a_finding_stops_training_deployment_and_rollback(three: World) -> None:
 
 
 def test_only_the_current_model_is_trained_on(three: World) -> None:
-    assert [three.read("Models", "may_train", three.model(number)) for number in range(5)] == [False] * 3 + [True, False]
+    assert [three.read("Models", "may_train", three.model(number)) for number in range(5)] == [False] * 3 + [
+        True,
+        False,
+    ]
     assert not three.read("Models", "may_train", bytes(32))
 
 

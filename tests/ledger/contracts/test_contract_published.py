@@ -43,7 +43,7 @@ def test_the_document_tells_the_published_hash_and_every_function_event_and_reas
     text = section(name)
     assert f"`{contract(name).sha256}`" in text, "run python -m mithridate.ledger.compile, then mend docs/contracts.md"
     for entry in contract(name).abi:
-        if entry["type"] == "event" or entry.get("stateMutability") == "nonpayable" and "name" in entry:
+        if entry["type"] == "event" or (entry.get("stateMutability") == "nonpayable" and "name" in entry):
             assert f"`{entry['name']}" in text, entry["name"]
     source = (SOURCES / f"{name}.vy").read_text(encoding="utf-8")
     for reason in re.findall(r'^\s*(?:assert .*, |raise )"([^"]+)"$', source, re.MULTILINE):
@@ -75,7 +75,7 @@ def test_another_studys_contract_is_refused(world: World, name: str) -> None:
     administrator = world.account("administrator-0")
     others = deploy(world.ledger._network, administrator, replace(world.terms, configuration=bytes([9]) * 32))
     addresses = dict(world.ledger.deployment.addresses) | {name: others.addresses[name]}
-    with pytest.raises(LedgerError, match="the contract .* obeys 0x.*, not this study's"):
+    with pytest.raises(LedgerError, match=r"the contract .* obeys 0x.*, not this study's"):
         check(world.ledger._network, Deployment(addresses))
     check(world.ledger._network, others)
 
