@@ -1,17 +1,20 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench gas coverage-contracts constraints clean
+.PHONY: help setup demo test lint bench networks networks-for-tests gas coverage-contracts constraints clean
 
 BIN := .venv/bin
 STAMP := .venv/.installed
 # The system's uv where there is one, else one of the checkout's own.
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
-PYTEST_ARGS ?= -n 2
+# Tests of one network share a worker, which starts it once.
+PYTEST_ARGS ?= -n 2 --dist loadgroup
+NETWORKS := .networks/bin/geth .networks/bin/polygon-edge
 BENCH ?= aggregation inference training memory demo
 
 help:
 	@echo "make setup   install everything into .venv (about 6 GB)"
 	@echo "make demo    breast cancer data at ten hospitals, four of them poisoned: clean, undefended, defended"
 	@echo "make test    run the tests; PYTEST_ARGS chooses some: make test PYTEST_ARGS=tests/crypto"
+	@echo "make networks  build geth and polygon-edge for the tests of networks (needs Go, two to four minutes)"
 	@echo "make lint    ruff and mypy"
 	@echo "make bench   run every benchmark; BENCH chooses: make bench BENCH=aggregation"
 	@echo "make gas     measure the contracts' gas anew, and write it to the record and docs/contracts.md"
@@ -34,8 +37,20 @@ $(STAMP): pyproject.toml constraints.txt | $(UV)
 demo: $(STAMP)
 	$(BIN)/mithridate demo
 
-test: $(STAMP)
+test: $(STAMP) networks-for-tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+networks: $(NETWORKS)
+
+.networks/bin/geth: tools/networks/build $(wildcard tools/networks/geth/*)
+	@tools/networks/build geth github.com/ethereum/go-ethereum/cmd/geth -ldflags=-checklinkname=0
+
+.networks/bin/polygon-edge: tools/networks/build $(wildcard tools/networks/polygon-edge/*)
+	@tools/networks/build polygon-edge github.com/0xPolygon/polygon-edge
+
+# Without them the tests of networks are skipped and say so; continuous integration (CI=true) must have them.
+networks-for-tests:
+	@$(MAKE) --no-print-directory networks || test "$(CI)" != true
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -57,4 +72,4 @@ constraints: | $(UV)
 		--output-file constraints.txt pyproject.toml
 
 clean:
-	rm -rf .venv .uv build dist runs .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .uv .networks build dist runs .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -76,6 +76,10 @@ class OpeningRefused(ProtocolError):
     """Opening this aggregate would break the rules: too few members, not bound on the ledger, or opened before."""
 
 
+class ModelRefused(ProtocolError):
+    """The ledger does not let this model be trained on or predicted with: not attested, withdrawn or found against."""
+
+
 class RoundVoid(ProtocolError):
     """The round cannot be finished and is closed without a model."""
 

@@ -51,6 +51,8 @@ class Release(Section):
 
     tolerance: float = Field(default=0.1, ge=0, le=1)
     """How far it may fall behind the last stable one before it is rolled back."""
+    certificate: bool = False
+    """Whether anyone may predict with a model only once an auditor has certified it on the ledger."""
 
 
 class Runtime(Section):

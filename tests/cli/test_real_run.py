@@ -99,7 +99,7 @@ def test_verify_names_an_altered_model(run: Path, capsys: pytest.CaptureFixture[
 
 def test_verify_names_an_altered_row_of_the_journal(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with sqlite3.connect(run / "ledger.sqlite") as database:
-        database.execute("UPDATE blocks SET timestamp = timestamp + 1 WHERE number = 4")
+        database.execute("UPDATE blocks SET header = zeroblob(9) WHERE number = 4")
     database.close()
     assert command("ledger", "verify", run, "--json") == 1
     output = capsys.readouterr()

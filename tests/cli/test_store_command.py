@@ -113,7 +113,7 @@ def test_a_run_that_is_not_what_was_written_loses_no_model(
     run = make(tmp_path / "run", {})
     if what == "journal":
         with closing(sqlite3.connect(run / "ledger.sqlite")) as database:
-            database.execute("UPDATE blocks SET timestamp = timestamp + 1 WHERE number = 3")
+            database.execute("UPDATE blocks SET number = number + 1000 WHERE number = 3")
             database.commit()
     elif what == "study":
         # An altered study could lead the collection to another study's models.

@@ -14,7 +14,7 @@ from mithridate.errors import RoundVoid, ShareMismatch, TamperingDetected
 from mithridate.federation.opened import OpenedUpdates, agree, agree_on_one, held_alike
 from mithridate.federation.parties import Committee
 from mithridate.federation.validator import Validator
-from mithridate.ledger.interface import AttemptState, Phase
+from mithridate.ledger.interface import AttemptState, ModelState, Phase
 from mithridate.mpc.peers import Peers, memory_peers
 from mithridate.mpc.shares import ReplicatedShare, share_locally
 from mithridate.verification.verdict import Rule
@@ -218,17 +218,17 @@ def test_a_validator_that_fails_leaves_no_other_waiting(federation: Any) -> None
     assert (record.status, record.reason) == ("void", "out of memory")
 
 
-def test_tampering_with_the_release_check_stops_the_study_and_a_restart_finishes_the_round(federation: Any) -> None:
+def test_tampering_with_the_release_check_withdraws_the_model_and_the_round_is_played_again(federation: Any) -> None:
     lie(federation, in_phase("release", flip, size=8))
     before, number = federation.ledger.stable_model(), federation.next_round()
-    with pytest.raises(TamperingDetected, match="different components"):
-        federation.play()
-    state = federation.state()
-    assert (state.phase, state.votes) == (Phase.FINAL, {})
-    assert federation.ledger.stable_model() == before
-    federation.parties.committee.assemble()
-    record = federation.finish()
-    assert (record.round, record.status, record.attested) == (number, "released", 3)
+    void = federation.play()
+    assert (void.status, "different components" in void.reason) == ("void", True)
+    withdrawn = federation.state().model_hash
+    assert withdrawn is not None
+    assert federation.ledger.model_record(withdrawn).state == ModelState.WITHDRAWN
+    assert federation.ledger.stable_model() == federation.ledger.current_model() == before
+    record = federation.play()
+    assert (record.round, record.attempt, record.status, record.attested) == (number, void.attempt + 1, "released", 3)
 
 
 def test_too_few_accepted_void_the_attempt_before_anything_is_opened(federation: Any) -> None:

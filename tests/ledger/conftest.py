@@ -1,7 +1,10 @@
 """One study's ledger with the view of every party, brought to any step of a round."""
 
 import hashlib
+import shutil
+import sqlite3
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -254,8 +257,53 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made.path
 
 
+@pytest.fixture(scope="session")
+def photographed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a closed ledger with three snapshots and blocks after the last; it is copied, never written."""
+    made = Scene(tmp_path_factory.mktemp("photographed") / "ledger.sqlite")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mithridate.ledger.snapshots.SNAPSHOT_TRANSACTIONS", 4)
+        made.to("submitted")
+        made.chain.close()
+    return made.path
+
+
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
     monkeypatch.setattr("mithridate.ledger.embedded_network.time", made)
     return made
+
+
+def everything(ledger: EmbeddedLedger) -> tuple[object, ...]:
+    """All that a ledger of at most one attempt tells."""
+    view = ledger.reader
+    models = (view.current_model(), view.stable_model(), view.reference_hash()) if view.begun() else ()
+    return (view.latest(), view.hospitals(), view.validators(), view.study_id(), view.configuration(), models)
+
+
+@pytest.fixture(scope="session")
+def state_of() -> Callable[[EmbeddedLedger], tuple[object, ...]]:
+    return everything
+
+
+@pytest.fixture(scope="session")
+def states(photographed: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[int, tuple[object, ...]]:
+    """What the `photographed` ledger told after each of its blocks, by running the transactions of just those."""
+    told = {}
+    with closing(sqlite3.connect(photographed)) as database:
+        (last,) = database.execute("SELECT max(number) FROM blocks").fetchone()
+    for height in range(1, last + 1):
+        path = Path(shutil.copy(photographed, tmp_path_factory.mktemp("states") / "ledger.sqlite"))
+        with closing(sqlite3.connect(path)) as database:
+            database.execute("DELETE FROM blocks WHERE number > ?", (height,))
+            database.execute("DELETE FROM snapshots")
+            database.execute("DELETE FROM nodes")
+            digest = database.execute("SELECT digest FROM blocks WHERE number = ?", (height,)).fetchone()
+            database.execute("UPDATE head SET block = ?, snapshot = 0, digest = ?", (height, *digest))
+            database.commit()
+        ledger = EmbeddedLedger.open(path, replay="all")
+        assert ledger.height() == height
+        told[height] = everything(ledger)
+        ledger.close()
+    return told

@@ -81,7 +81,7 @@ def test_a_file_that_the_ledger_does_not_name_is_not_checked(run: Path) -> None:
 
 def test_an_altered_journal_is_named(run: Path) -> None:
     with closing(sqlite3.connect(run / JOURNAL_FILE)) as database:
-        database.execute("UPDATE blocks SET timestamp = timestamp + 1 WHERE number = 9")
+        database.execute("UPDATE blocks SET header = zeroblob(9) WHERE number = 9")
         database.commit()
     with pytest.raises(JournalAltered, match=r"^block 9:"):
         verify_run(run)

@@ -9,11 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from mithridate.data.preprocessing import Preprocessing
-from mithridate.errors import InputError, RunError
+from mithridate.errors import InputError, ModelRefused, RunError
 from mithridate.evaluation.records import STUDY_FILE
 
 if TYPE_CHECKING:
     from mithridate.data.dataset import Dataset
+    from mithridate.ledger.interface import Ledger
     from mithridate.study import Study
 
 INPUTS_FILE = "preprocessing.json"
@@ -94,6 +95,7 @@ def predict(run: Path, records: Path) -> Prediction:
         RunError: the folder is not such a run.
         DataError: the file cannot be read or lacks columns; the message names them.
         JournalAltered, ModelAltered: the ledger or the model's file is not what was written.
+        ModelRefused: the ledger does not let the model be used: withdrawn, found against, or not certified.
     """
     from mithridate.data.csv_table import read_features
     from mithridate.ledger.store import study_store
@@ -130,9 +132,26 @@ def _current_model(run: Path) -> tuple[str, bytes]:
 
     ledger = EmbeddedLedger.open(run / "ledger.sqlite")
     try:
-        return ledger.current_model().hex(), ledger.reader.study_id()
+        view = ledger.reader
+        current = view.current_model()
+        if not view.may_deploy(current):
+            raise ModelRefused(_why_refused(view, current))
+        return current.hex(), view.study_id()
     finally:
         ledger.close()
+
+
+def _why_refused(ledger: "Ledger", model: bytes) -> str:
+    from mithridate.ledger.interface import ModelState
+
+    record = ledger.model_record(model)
+    if record.findings:
+        reason = "an auditor's finding stands against it: see `mithridate audit`"
+    elif record.state != ModelState.RELEASED:
+        reason = "its round is not finished: resume the study"
+    else:
+        reason = "the study asks for an auditor's certificate, and none was filed: see `mithridate audit --certify`"
+    return f"model {model.hex()} is not to be used for predictions: {reason}"
 
 
 def _probabilities(

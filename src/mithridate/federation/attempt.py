@@ -3,7 +3,15 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from mithridate.errors import EncodingError, MessageError, MithridateError, ProtocolError, RoundVoid, RuleViolation
+from mithridate.errors import (
+    EncodingError,
+    MessageError,
+    MithridateError,
+    ModelRefused,
+    ProtocolError,
+    RoundVoid,
+    RuleViolation,
+)
 from mithridate.evaluation.records import Observer, RoundRecord
 from mithridate.federation.collusion import agreed, earlier_models
 from mithridate.federation.dropout import drops
@@ -162,7 +170,7 @@ class AttemptRun:
             hospital = self._parties.hospitals[index]
             try:
                 hospital.train(state)
-            except EncodingError as error:
+            except (EncodingError, ModelRefused) as error:
                 self._notes[hospital.name] = str(error)
             self._observer.hospital_done(self._round, hospital.name)
 
@@ -250,7 +258,7 @@ class AttemptRun:
                 self._notes.setdefault("curator", updates.curator)
 
     def _void(self, state: AttemptState, error: MithridateError) -> None:
-        if state.phase >= Phase.FINAL:
+        if state.phase > Phase.FINAL:
             raise error
         reason = str(error).encode("ascii", "replace").decode()[:MAX_REASON_BYTES]
         self._notes["round"] = str(error)

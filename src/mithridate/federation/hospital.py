@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from mithridate.crypto.fixed_point import decode, encode
 from mithridate.crypto.keys import PrivateKey, public_from_bytes
-from mithridate.errors import StaleError
+from mithridate.errors import ModelRefused, StaleError
 from mithridate.federation.collusion import earlier_models
 from mithridate.federation.site import Site
 from mithridate.federation.submission import RoundContext, make_submission
@@ -41,12 +41,18 @@ class Hospital:
 
         Raises:
             RuleViolation: the announced attempt is not on the ledger.
+            ModelRefused: the base is not current, or an auditor's finding stands against it.
             ModelAltered: the model file is not the one the ledger names.
             EncodingError: the update is not finite, or does not fit the ring.
         """
         self._secret = None
         # A coordinator that lied about the generation would make two openings share their randomness.
         state = self._ledger.attempt(announced.round, announced.attempt)
+        if not self._ledger.may_train(state.base_hash):
+            raise ModelRefused(
+                f"model {state.base_hash.hex()} is not to be trained on: it is not the ledger's current model, or an"
+                " auditor's finding stands against it"
+            )
         base = from_safetensors(self._store.get(state.base_hash.hex()), self._layout)
         earlier = self._earlier(state)
         self._secret = self.encode(self.site.update(base, state.round, state.generation, earlier))

@@ -166,6 +166,7 @@ def _ledger(study: Study, folder: RunFolder) -> EmbeddedLedger:
         validators=[folder.party(f"validator-{rank}").account().address for rank in range(VALIDATORS)],
         quorum=study.quorum,
         min_accepted=study.aggregation.min_accepted,
+        requires_certificate=study.release.certificate,
     )
     return EmbeddedLedger.create(folder.journal, folder.party("administrator").account(), terms)
 

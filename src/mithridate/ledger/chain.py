@@ -5,19 +5,24 @@ it on validation and on reading back receipts; it cannot drop a transaction that
 every block at least a second after the last, so that a fast study outruns the wall clock.
 """
 
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
+import rlp  # type: ignore[import-untyped]
 from eth.abc import BlockHeaderAPI, ComputationAPI, ReceiptAPI, SignedTransactionAPI, VirtualMachineAPI
 from eth.chains.base import Chain
 from eth.db.atomic import AtomicDB
+from eth.db.backends.memory import MemoryDB
 from eth.exceptions import PyEVMError, Revert
 from eth.vm.forks import ParisVM
 from eth_keys import exceptions as key_errors
+from eth_utils.crypto import keccak
 from eth_utils.exceptions import ValidationError
 from rlp.exceptions import RLPException  # type: ignore[import-untyped]
 
 from mithridate.errors import LedgerError
 from mithridate.ledger.network import Reverted
+from mithridate.ledger.state_nodes import EMPTY_TRIE, missing_nodes
 
 CHAIN_ID = 0x4D495448
 GAS_LIMIT = 10**12
@@ -25,7 +30,8 @@ GAS_LIMIT = 10**12
 NO_ADDRESS = bytes(20)
 INVALID = (PyEVMError, ValidationError, key_errors.BadSignature)
 """What py-evm raises for a transaction that no chain would take."""
-EMPTY_ROOT = bytes.fromhex("56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421")
+ANCESTORS = 256
+"""How many blocks back a contract may ask for a hash (yellow paper, appendix H)."""
 
 
 class ClockVM(ParisVM):  # type: ignore[misc]
@@ -52,12 +58,12 @@ class EmbeddedEVM(Chain):  # type: ignore[misc]
 
 @dataclass(frozen=True)
 class SealedBlock:
-    """A block that the chain holds; `transactions` pairs each raw signed transaction with its hash."""
+    """A block that the chain holds; `header` is its header's RLP, `transactions` are signed and raw."""
 
     number: int
-    timestamp: int
     hash: bytes
-    transactions: tuple[tuple[bytes, bytes], ...]
+    header: bytes
+    transactions: tuple[bytes, ...]
 
 
 @dataclass
@@ -71,29 +77,55 @@ class _OpenBlock:
 
 
 class EmbeddedChain:
-    """The chain from its genesis on, in memory; the journal makes it last. Not thread-safe: the ledger locks.
+    """The chain in memory; the journal makes it last. Not thread-safe: the network locks.
 
     Args:
-        timestamp: the genesis block's date, seconds since 1970.
-        salt: 32 bytes that tell this chain from every other.
+        evm: py-evm's chain, whose head goes on as this one's.
+        store: what lies behind it, hash to bytes among other things.
     """
 
-    def __init__(self, timestamp: int, salt: bytes) -> None:
+    def __init__(self, evm: EmbeddedEVM, store: MemoryDB) -> None:
+        self._evm = evm
+        self._store = store
+        self._head: BlockHeaderAPI = evm.get_canonical_head()
+        self._open: _OpenBlock | None = None
+        self._reader: VirtualMachineAPI | None = None
+        self._answers: dict[tuple[bytes, bytes, bytes], bytes] = {}
+
+    @classmethod
+    def genesis(cls, timestamp: int, salt: bytes) -> "EmbeddedChain":
+        """A chain without blocks.
+
+        Args:
+            timestamp: the genesis block's date, seconds since 1970.
+            salt: 32 bytes that tell this chain from every other.
+        """
         genesis = {
             "coinbase": NO_ADDRESS,
             "extra_data": salt,
             "gas_limit": GAS_LIMIT,
             "base_fee_per_gas": 0,
             "timestamp": timestamp,
-            "receipt_root": EMPTY_ROOT,
-            "transaction_root": EMPTY_ROOT,
+            "receipt_root": EMPTY_TRIE,
+            "transaction_root": EMPTY_TRIE,
             "difficulty": 0,
         }
-        self._evm = EmbeddedEVM.from_genesis(AtomicDB(), genesis, {})
-        self._head: BlockHeaderAPI = self._evm.get_canonical_head()
-        self._open: _OpenBlock | None = None
-        self._reader: VirtualMachineAPI | None = None
-        self._answers: dict[tuple[bytes, bytes, bytes], bytes] = {}
+        store = MemoryDB()
+        return cls(EmbeddedEVM.from_genesis(AtomicDB(store), genesis, {}), store)
+
+    @classmethod
+    def resumed(cls, headers: Sequence[bytes], nodes: Mapping[bytes, bytes]) -> "EmbeddedChain":
+        """A chain that goes on after the last of these headers.
+
+        Args:
+            headers: RLP of the last `ANCESTORS` headers, or of all there are, in order.
+            nodes: hash to node, those of the state after the last block at least.
+        """
+        store = MemoryDB({**nodes, **{keccak(header): header for header in headers}})
+        chains = EmbeddedEVM.get_chaindb_class()(AtomicDB(store))
+        head = chains.get_block_header_by_hash(keccak(headers[-1]))
+        chains.persist_checkpoint_header(head, head.block_number)
+        return cls(EmbeddedEVM(chains.db), store)
 
     @property
     def height(self) -> int:
@@ -119,6 +151,10 @@ class EmbeddedChain:
     def is_half_applied(self) -> bool:
         """Whether the open block holds a transaction that was interrupted half-way, so that it can only be dropped."""
         return self._open is not None and self._open.half_applied
+
+    def state_nodes(self, known: Container[bytes]) -> dict[bytes, bytes]:
+        """The nodes of the state after the last sealed block that `known` lacks, hash to bytes."""
+        return missing_nodes(bytes(self._head.state_root), self._store.__getitem__, known)
 
     def open_block(self, timestamp: int) -> None:
         """Opens the next block, dated `timestamp`, which may not be earlier than the last block's."""
@@ -180,11 +216,10 @@ class EmbeddedChain:
             block.vm.get_block(), block.header, block.transactions, block.receipts
         )
         sealed = block.vm.mine_block(filled).block
-        self._evm.chaindb.persist_block(sealed)
+        # The header alone: nobody asks this chain for the transactions of an earlier block.
+        self._evm.chaindb.persist_header(sealed.header)
         self._head = sealed.header
-        hashes = [bytes(transaction.hash) for transaction in block.transactions]
-        pairs = tuple(zip(block.raw, hashes, strict=True))
-        return SealedBlock(self.height, self.timestamp, self.head_hash, pairs)
+        return SealedBlock(self.height, self.head_hash, rlp.encode(sealed.header), tuple(block.raw))
 
     def drop_block(self) -> None:
         """Drops the open block and all that was applied to it."""

@@ -6,6 +6,7 @@ from mithridate.errors import JournalAltered, LedgerError
 from mithridate.ledger.accounts import Account
 from mithridate.ledger.deployment import CONTRACTS, Deployment, StudyTerms, check, deploy
 from mithridate.ledger.embedded_network import EmbeddedNetwork, contract_address
+from mithridate.ledger.replay import Replay
 from mithridate.ledger.shared import SharedLedger
 
 
@@ -32,14 +33,28 @@ class EmbeddedLedger(SharedLedger):
         return cls(EmbeddedNetwork.create(path, first), _deployed_by(administrator.address))
 
     @classmethod
-    def open(cls, path: Path) -> "EmbeddedLedger":
-        """The ledger in the file `path`, replayed and checked from its first block.
+    def open(cls, path: Path, replay: Replay = "snapshot") -> "EmbeddedLedger":
+        """The ledger in the file `path`, every row checked; see `EmbeddedNetwork.open`.
 
         Raises:
-            JournalAltered: a row differs from what its replay gives; the message names the first.
+            JournalAltered: a row is not as it was written; the message names it.
             LedgerError: there is no such file, or it was written with another version of the contracts.
         """
-        network = EmbeddedNetwork.open(path)
+        return cls._on(EmbeddedNetwork.open(path, replay))
+
+    @classmethod
+    def salvage(cls, path: Path) -> tuple["EmbeddedLedger", JournalAltered | None]:
+        """What can be read of a damaged ledger, and what is altered; see `EmbeddedNetwork.salvage`.
+
+        Raises:
+            JournalAltered: not even the first block can be read.
+            LedgerError: there is no such file, or it was written with another version of the contracts.
+        """
+        network, altered = EmbeddedNetwork.salvage(path)
+        return cls._on(network), altered
+
+    @classmethod
+    def _on(cls, network: EmbeddedNetwork) -> "EmbeddedLedger":
         try:
             administrator = network.first_sender()
             if administrator is None:

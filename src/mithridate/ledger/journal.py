@@ -1,29 +1,19 @@
-"""The embedded chain's journal: every sealed block and its signed transactions, in one SQLite file.
+"""The embedded chain's journal, one SQLite file: every sealed block, and snapshots of the state after some of them.
 
-A block is one SQLite transaction, so a killed process leaves either all of it or none. What the file says is never
-trusted: `Journal.replay` runs every transaction again and compares.
+A block is one row and one SQLite transaction, so a killed process leaves either all of it or none. What the file says
+is never trusted: each row is checked as it is read (`journal_reader.py`), and run again (`replay.py`).
 """
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from eth_utils.crypto import keccak
-
 from mithridate.errors import JournalAltered, LedgerError
-from mithridate.ledger.chain import EmbeddedChain, SealedBlock
-from mithridate.ledger.network import Reverted
-
-_TABLES = (
-    "CREATE TABLE genesis (id INTEGER PRIMARY KEY CHECK (id = 0), timestamp INTEGER NOT NULL, salt BLOB NOT NULL)"
-    " STRICT",
-    "CREATE TABLE blocks (number INTEGER PRIMARY KEY, timestamp INTEGER NOT NULL, hash BLOB NOT NULL) STRICT",
-    "CREATE TABLE transactions (block INTEGER NOT NULL, position INTEGER NOT NULL, hash BLOB NOT NULL,"
-    " raw BLOB NOT NULL, PRIMARY KEY (block, position)) STRICT",
-    "CREATE TABLE head (id INTEGER PRIMARY KEY CHECK (id = 0), number INTEGER NOT NULL, hash BLOB NOT NULL) STRICT",
-)
+from mithridate.ledger.chain import SealedBlock
+from mithridate.ledger.journal_reader import TABLES, UNREADABLE, JournalReader
+from mithridate.ledger.rows import NO_DIGEST, block_digest, genesis_digest, pack_transactions, snapshot_digest
 
 
 class Journal:
@@ -34,15 +24,15 @@ class Journal:
     """
 
     def __init__(self, database: sqlite3.Connection) -> None:
-        self._database = database
         self._lock = threading.Lock()
+        self._attach(database)
 
     @classmethod
     @contextmanager
     def draft(cls, path: Path, timestamp: int, salt: bytes) -> Iterator["Journal"]:
         """A new journal of a chain that starts at `timestamp` with `salt`: in place at `path` once the context ends.
 
-        The file is there with all that was written inside, or not at all.
+        The file is there with all that was written inside, or not at all; the journal goes on with it.
 
         Raises:
             LedgerError: there is a file already, or it cannot be written.
@@ -54,10 +44,7 @@ class Journal:
             for leftover in (draft, Path(f"{draft}-wal"), Path(f"{draft}-shm")):
                 leftover.unlink(missing_ok=True)
             journal = cls(_connect(draft))
-            with journal._transaction() as database:
-                for statement in _TABLES:
-                    database.execute(statement)
-                database.execute("INSERT INTO genesis VALUES (0, ?, ?)", (timestamp, salt))
+            journal._begin(timestamp, salt)
             try:
                 yield journal
             except BaseException:
@@ -66,6 +53,7 @@ class Journal:
                 raise
             journal.close()
             draft.replace(path)
+            journal._attach(_connect(path))
         except (sqlite3.Error, OSError) as error:
             raise LedgerError(f"the ledger's journal {path} cannot be written: {error}") from error
 
@@ -77,95 +65,82 @@ class Journal:
             JournalAltered: the file is no database.
             LedgerError: there is no such file, or it cannot be opened.
         """
-        if not path.is_file():
-            raise LedgerError(f"{path} does not exist: this is no folder of a secure run")
+        _require_file(path)
         return cls(_connect(path))
+
+    @classmethod
+    def open_damaged(cls, path: Path) -> "Journal":
+        """The journal in a file, for reading only: nothing in the file is changed, not even by SQLite itself.
+
+        Raises:
+            LedgerError: there is no such file, or it cannot be opened.
+        """
+        _require_file(path)
+        log = Path(f"{path}-wal")
+        # Without a write-ahead log, SQLite need not make the files that it shares one with.
+        mode = "mode=ro" if log.exists() and log.stat().st_size else "immutable=1"
+        address = f"{path.resolve().as_uri()}?{mode}"
+        try:
+            database = sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
+            # Lets SQLite read a file that ends before its last page; nothing is written through this connection.
+            database.execute("PRAGMA writable_schema = ON")
+        except sqlite3.Error as error:
+            raise LedgerError(f"the ledger's journal {path} cannot be opened: {error}") from error
+        return cls(database)
 
     def append(self, block: SealedBlock) -> None:
         """Writes a block down; it is on the disk when this returns."""
+        transactions = pack_transactions(block.transactions)
         try:
             with self._transaction() as database:
-                database.execute("INSERT INTO blocks VALUES (?, ?, ?)", (block.number, block.timestamp, block.hash))
-                database.executemany(
-                    "INSERT INTO transactions VALUES (?, ?, ?, ?)",
-                    [(block.number, place, digest, raw) for place, (raw, digest) in enumerate(block.transactions)],
-                )
-                database.execute("INSERT OR REPLACE INTO head VALUES (0, ?, ?)", (block.number, block.hash))
+                before = self.reader.head()
+                digest = block_digest(before.digest, block.number, block.header, transactions)
+                row = (block.number, block.header, transactions, digest)
+                database.execute("INSERT INTO blocks VALUES (?, ?, ?, ?)", row)
+                database.execute("UPDATE head SET block = ?, digest = ?", (block.number, digest))
         except sqlite3.Error as error:
             raise LedgerError(f"the ledger's journal cannot be written, block {block.number}: {error}") from error
 
-    def replay(self) -> EmbeddedChain:
-        """The chain that the journal records, every transaction run again.
+    def add_snapshot(self, after: int, nodes: Mapping[bytes, bytes]) -> None:
+        """Writes down the state after the last block: the nodes that the snapshots before lack, hash to bytes.
+
+        Args:
+            after: block of the last snapshot that these nodes complete, 0 if there is none.
+            nodes: hash to node.
 
         Raises:
-            JournalAltered: a row differs from what its replay gives; the message names the first.
+            LedgerError: the journal cannot be written, or another process added a snapshot since.
         """
         try:
-            self._check_database()
-            chain = self._genesis()
-            for number, timestamp, digest in self._database.execute("SELECT * FROM blocks ORDER BY number"):
-                self._replay_block(chain, number, timestamp, digest)
-            self._check_end(chain)
-        except (sqlite3.Error, OverflowError) as error:
-            raise JournalAltered(f"the journal cannot be read as a database: {error}") from error
-        return chain
-
-    def first_transaction(self) -> bytes | None:
-        """The signed transaction that deployed the contract, None in a journal without blocks."""
-        row = self._database.execute("SELECT raw FROM transactions ORDER BY block, position LIMIT 1").fetchone()
-        return None if row is None else bytes(row[0])
+            with self._transaction() as database:
+                head, snapshots = self.reader.head(), self.reader.snapshots()
+                if head.snapshot != after:
+                    raise LedgerError(f"a snapshot after block {head.snapshot} was added by another process")
+                count, before = (snapshots[-1].nodes, snapshots[-1].digest) if snapshots else (0, NO_DIGEST)
+                rows = [(count + place, *item) for place, item in enumerate(nodes.items(), 1)]
+                database.executemany("INSERT INTO nodes VALUES (?, ?, ?)", rows)
+                digest = snapshot_digest(before, head.block, nodes)
+                row = (head.block, count + len(nodes), digest)
+                database.execute("INSERT INTO snapshots VALUES (?, ?, ?)", row)
+                database.execute("UPDATE head SET snapshot = ?", (head.block,))
+        except sqlite3.Error as error:
+            raise LedgerError(f"the ledger's journal cannot be written, snapshot: {error}") from error
 
     def close(self) -> None:
         """Closes the file."""
         self._database.close()
 
-    def _check_database(self) -> None:
-        # The tables as they were made, checked row by row, leave no column whose type could surprise the replay.
-        tables = self._database.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid").fetchall()
-        if [sql for (sql,) in tables] != list(_TABLES):
-            raise JournalAltered("the journal's tables are missing or altered")
-        (state,) = self._database.execute("PRAGMA integrity_check(1)").fetchone()
-        if state != "ok":
-            raise JournalAltered(f"the journal's database is damaged: {state}")
+    def _attach(self, database: sqlite3.Connection) -> None:
+        self._database = database
+        self.reader = JournalReader(database)
 
-    def _genesis(self) -> EmbeddedChain:
-        rows = self._database.execute("SELECT timestamp, salt FROM genesis").fetchall()
-        if len(rows) != 1 or not 0 <= rows[0][0] < 2**63 or len(rows[0][1]) != 32:
-            raise JournalAltered("genesis: the row that the chain starts from is missing or altered")
-        return EmbeddedChain(*rows[0])
-
-    def _replay_block(self, chain: EmbeddedChain, number: int, timestamp: int, digest: bytes) -> None:
-        if number != chain.height + 1:
-            raise JournalAltered(f"block {chain.height + 1} is missing: the journal goes on with block {number}")
-        if not chain.timestamp <= timestamp < 2**63:
-            raise JournalAltered(f"block {number}: its timestamp {timestamp} is altered")
-        chain.open_block(timestamp)
-        rows = self._database.execute(
-            "SELECT position, hash, raw FROM transactions WHERE block = ? ORDER BY position", (number,)
-        )
-        for expected, (position, transaction, raw) in enumerate(rows):
-            if position != expected:
-                raise JournalAltered(f"block {number}: transaction {expected} is missing")
-            _replay_transaction(chain, f"block {number}, transaction {position}", raw, transaction)
-        sealed = chain.seal()
-        if sealed is None:
-            raise JournalAltered(f"block {number}: its transactions are missing")
-        if sealed.hash != digest:
-            raise JournalAltered(
-                f"block {number}: its hash is {digest.hex()[:16]}, the replay's {sealed.hash.hex()[:16]}"
-            )
-
-    def _check_end(self, chain: EmbeddedChain) -> None:
-        (orphaned,) = self._database.execute(
-            "SELECT min(block) FROM transactions WHERE block NOT IN (SELECT number FROM blocks)"
-        ).fetchone()
-        if orphaned is not None:
-            raise JournalAltered(f"block {orphaned} is missing: its transactions are still there")
-        head = self._database.execute("SELECT number, hash FROM head").fetchall()
-        if chain.height and head != [(chain.height, chain.head_hash)]:
-            raise JournalAltered(f"head: the journal ends with block {chain.height}, its last row says otherwise")
-        if not chain.height and head:
-            raise JournalAltered("head: the journal's blocks were deleted")
+    def _begin(self, timestamp: int, salt: bytes) -> None:
+        digest = genesis_digest(timestamp, salt)
+        with self._transaction() as database:
+            for statement in TABLES:
+                database.execute(statement)
+            database.execute("INSERT INTO genesis VALUES (0, ?, ?, ?)", (timestamp, salt, digest))
+            database.execute("INSERT INTO head VALUES (0, 0, 0, ?)", (digest,))
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -179,28 +154,26 @@ class Journal:
             self._database.execute("COMMIT")
 
 
+def _require_file(path: Path) -> None:
+    if not path.is_file():
+        raise LedgerError(f"{path} does not exist: this is no folder of a secure run")
+
+
 def _connect(path: Path) -> sqlite3.Connection:
     try:
         database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     except sqlite3.OperationalError as error:
         raise LedgerError(f"the ledger's journal {path} cannot be opened: {error}") from error
     try:
-        database.execute("PRAGMA journal_mode=WAL")
+        (mode,) = database.execute("PRAGMA journal_mode=WAL").fetchone()
         database.execute("PRAGMA synchronous=FULL")
     except sqlite3.OperationalError as error:
         database.close()
         raise LedgerError(f"the ledger's journal {path} cannot be opened: {error}") from error
-    except sqlite3.DatabaseError as error:
+    except UNREADABLE as error:
         database.close()
         raise JournalAltered(f"{path} is no ledger's journal, or its first bytes are altered: {error}") from error
+    if mode != "wal":
+        database.close()
+        raise LedgerError(f"the ledger's journal {path} cannot be opened for writing: its first bytes are altered")
     return database
-
-
-def _replay_transaction(chain: EmbeddedChain, row: str, raw: bytes, digest: bytes) -> None:
-    # A signed transaction has more than one valid form of signature; its hash has one preimage.
-    if keccak(raw) != digest:
-        raise JournalAltered(f"{row}: its bytes do not have the recorded hash")
-    try:
-        chain.apply(raw)
-    except (Reverted, LedgerError) as error:
-        raise JournalAltered(f"{row}: its replay fails ({error})") from error

@@ -32,7 +32,7 @@ def verify_run(run: Path) -> list[str]:
         LedgerError: this is no folder of a secure run, or its study is not the one the ledger was made for.
         StoreError: the model store cannot be read.
     """
-    ledger = EmbeddedLedger.open(run / JOURNAL_FILE)
+    ledger = EmbeddedLedger.open(run / JOURNAL_FILE, replay="all")
     try:
         view = ledger.reader
         store = run_store(run, view)

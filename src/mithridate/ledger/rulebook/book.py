@@ -44,6 +44,7 @@ class Rulebook:
             zip(PARTS, (consortium, models, reputation, committees, Access(consortium), study), strict=True)
         )
         self._height = 0
+        self._lock = threading.RLock()
         enrolled = [(address, Role.VALIDATOR) for address in terms.validators]
         decisions: list[Decision] = [(CONSORTIUM, "add_study", ("Study",))]
         decisions += [
@@ -60,12 +61,14 @@ class Rulebook:
 
     def read(self, name: str, function: str, *arguments: object) -> Any:
         """What a part tells; raises RuleViolation where the rules refuse."""
-        return getattr(self._parts[name], function)(*arguments)
+        with self._lock:
+            return getattr(self._parts[name], function)(*arguments)
 
     def change(self, caller: Caller, name: str, function: str, *arguments: object) -> None:
         """Changes the state, or raises RuleViolation and changes nothing."""
-        getattr(self._parts[name], function)(caller, *arguments)
-        self._height += 1
+        with self._lock:
+            getattr(self._parts[name], function)(caller, *arguments)
+            self._height += 1
 
     def _execute(self, time: int, decision: Decision) -> None:
         target, function, arguments = decision
@@ -79,14 +82,10 @@ class RulebookLedger(ContractLedger):
         book: the state.
         account: whose name this view writes in.
         clock: the ledger's date, in seconds.
-        lock: shared by all views of one book.
     """
 
-    def __init__(
-        self, book: Rulebook, account: Account, clock: Callable[[], int], lock: threading.RLock | None = None
-    ) -> None:
+    def __init__(self, book: Rulebook, account: Account, clock: Callable[[], int]) -> None:
         self._book, self._account, self._clock = book, account, clock
-        self._lock = lock or threading.RLock()
 
     def now(self) -> int:
         """See `Ledger.now`."""
@@ -97,12 +96,10 @@ class RulebookLedger(ContractLedger):
         return self._book.height
 
     def _read(self, name: str, function: str, *arguments: object) -> Any:
-        with self._lock:
-            return self._book.read(name, function, *arguments)
+        return self._book.read(name, function, *arguments)
 
     def _write(self, name: str, function: str, *arguments: object) -> None:
-        with self._lock:
-            self._book.change(Caller(self.address, self._clock()), name, function, *arguments)
+        self._book.change(Caller(self.address, self._clock()), name, function, *arguments)
 
     def _decide(self, name: str, function: str, *arguments: object) -> None:
         self._write(CONSORTIUM, "decide", name, function, arguments)
