@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench networks networks-for-tests constraints clean
+.PHONY: help setup demo test lint bench networks networks-for-tests gas coverage-contracts constraints clean
 
 BIN := .venv/bin
 STAMP := .venv/.installed
@@ -8,7 +8,7 @@ UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 # Tests of one network share a worker, which starts it once.
 PYTEST_ARGS ?= -n 2 --dist loadgroup
 NETWORKS := .networks/bin/geth .networks/bin/polygon-edge
-BENCH ?= aggregation inference training memory demo
+BENCH ?= aggregation inference training memory demo ledger
 
 help:
 	@echo "make setup   install everything into .venv (about 6 GB)"
@@ -17,6 +17,8 @@ help:
 	@echo "make networks  build geth and polygon-edge for the tests of networks (needs Go, two to four minutes)"
 	@echo "make lint    ruff and mypy"
 	@echo "make bench   run every benchmark; BENCH chooses: make bench BENCH=aggregation"
+	@echo "make gas     measure the contracts' gas anew, and write it to the record and docs/contracts.md"
+	@echo "make coverage-contracts   tell which lines and branches of the contracts the tests run"
 	@echo "make constraints   pin the newest versions that fit pyproject.toml"
 
 setup: $(STAMP)
@@ -57,6 +59,13 @@ lint: $(STAMP)
 
 bench: $(STAMP)
 	@set -e; for name in $(BENCH); do $(BIN)/mithridate bench $$name; done
+
+gas: $(STAMP)
+	MITHRIDATE_RECORD_GAS=1 $(BIN)/python -m pytest tests/ledger/contracts/test_contract_gas.py
+
+coverage-contracts: $(STAMP)
+	PYTHONPATH=tests/ledger/contracts $(BIN)/python -m pytest -p contract_coverage tests/ledger/contracts \
+		tests/ledger/test_contract_rules.py tests/ledger/test_rounds.py tests/ledger/test_suspension.py
 
 constraints: | $(UV)
 	$(UV) pip compile --quiet --upgrade --all-extras --python-version 3.11 --no-header --no-annotate \

@@ -15,7 +15,7 @@ from mithridate.aggregation.settings import REPUTATION, AggregationSettings
 from mithridate.attacks import Attack, parse_attack
 from mithridate.data.settings import DataSettings
 from mithridate.errors import InputError, StudyError
-from mithridate.ledger.settings import StoreSettings
+from mithridate.ledger.settings import LedgerSettings, StoreSettings
 from mithridate.models.settings import ModelSettings
 from mithridate.section import Problem, Section, refuse
 from mithridate.study_errors import describe, study_error
@@ -104,6 +104,8 @@ class Study(Section):
     """What an auditor requires of a model."""
     runtime: Runtime = Runtime()
     """How a round is run."""
+    ledger: LedgerSettings = LedgerSettings()
+    """Which network holds the study's contracts."""
     store: StoreSettings = StoreSettings()
     """Where global models lie."""
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mithridate.cli.folders import ledger_path
+from mithridate.cli.folders import require_ledger
 from mithridate.cli.options import Contract, Debug, Finality, Json, is_endpoint
 from mithridate.cli.output import print_json, stdout_held
 from mithridate.errors import InputError
@@ -77,7 +77,7 @@ def audit(
 def _check(target: str, data: Path | None, certify: Path | None) -> None:
     path = Path(target)
     if path.is_dir():
-        ledger_path(path, study=False)
+        require_ledger(path, study=False)
     elif is_endpoint(target):
         pass
     elif not path.is_file():

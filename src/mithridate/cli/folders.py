@@ -6,6 +6,8 @@ from pathlib import Path
 from mithridate.errors import RunError
 
 RUNS = Path("runs")
+LEDGER_FILES = ("ledger.sqlite", "deployment.json")
+"""A journal, or where on a network the contracts lie."""
 
 
 def default_folder(study: str) -> Path:
@@ -47,8 +49,8 @@ def run_folder(folder: Path) -> Path:
     return folder
 
 
-def ledger_path(run: Path, *, study: bool = True) -> Path:
-    """The journal of a run's ledger.
+def require_ledger(run: Path, *, study: bool = True) -> None:
+    """Refuse a run without a ledger.
 
     Args:
         run: the folder.
@@ -57,7 +59,6 @@ def ledger_path(run: Path, *, study: bool = True) -> Path:
     Raises:
         RunError: there is no run, or it is a plain one, which has no ledger.
     """
-    path = (run_folder(run) if study else run) / "ledger.sqlite"
-    if not path.is_file():
+    folder = run_folder(run) if study else run
+    if not any((folder / name).is_file() for name in LEDGER_FILES):
         raise RunError(f"{run} has no ledger: it was run with runtime.secure = false, or its ledger.sqlite was removed")
-    return path

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mithridate.cli.folders import ledger_path
+from mithridate.cli.folders import require_ledger
 from mithridate.cli.options import Contract, Debug, Finality, Json, RunFolder, Source, is_endpoint
 from mithridate.cli.output import print_json, stdout_held
 from mithridate.errors import JournalAltered, MithridateError
 
 if TYPE_CHECKING:
-    from mithridate.ledger.embedded import EmbeddedLedger
-    from mithridate.ledger.watch import Followed
+    from mithridate.ledger.chronicles import Followed
+    from mithridate.ledger.shared import SharedLedger
 
 app = typer.Typer(help="Show a run's ledger, check it, export or follow it.", no_args_is_help=True)
 
@@ -27,9 +27,9 @@ def show(run: RunFolder, json: Json = False, debug: Debug = False) -> None:
 
     Of a damaged ledger, show what is readable, then name the damage and exit 1.
     """
-    path = ledger_path(run)
+    require_ledger(run)
     with stdout_held():
-        answer, altered = _state(run, path)
+        answer, altered = _state(run)
     if json:
         print_json(answer)
     else:
@@ -41,7 +41,7 @@ def show(run: RunFolder, json: Json = False, debug: Debug = False) -> None:
 @app.command("verify")
 def verify(run: RunFolder, json: Json = False, debug: Debug = False) -> None:
     """Replay the journal and check every model file against its hash; exit 1 at the first mismatch, naming it."""
-    ledger_path(run)
+    require_ledger(run)
     with stdout_held():
         from mithridate.ledger.verify import verify_run
 
@@ -66,7 +66,7 @@ def export(
     with stdout_held():
         from mithridate.ledger.export import export as exported
 
-        chronicle = _chronicle(ledger, finality)
+        chronicle, _ = _chronicle(ledger, finality)
         study = b"" if is_endpoint(ledger) else (Path(ledger) / "study.json").read_bytes()
         try:
             written = exported(chronicle, out, study)
@@ -94,7 +94,8 @@ def watch(
     """Follow a ledger's events in plain words while others write it, until interrupted."""
     from mithridate.ledger.watch import watch as happened
 
-    for event in happened(_chronicle(ledger, finality), start=from_block, study=contract):
+    chronicle, study = _chronicle(ledger, finality)
+    for event in happened(chronicle, start=from_block, study=contract or study):
         told = event.to_dict()
         if json:
             typer.echo(dumps(told, allow_nan=False))
@@ -103,21 +104,20 @@ def watch(
             typer.echo(f"{date:%Y-%m-%d %H:%M:%S} block {event.block}: {told['words']}")
 
 
-def _chronicle(ledger: str, finality: int) -> "Followed":
-    if is_endpoint(ledger):
-        from mithridate.ledger.chronicle_network import NetworkChronicle
+def _chronicle(ledger: str, finality: int) -> "tuple[Followed, str | None]":
+    """The ledger's past, and where in it the study's contract lies, if that is known."""
+    if not is_endpoint(ledger):
+        require_ledger(Path(ledger))
+    from mithridate.ledger.chronicles import chronicle_of
 
-        return NetworkChronicle(ledger, finality)
-    from mithridate.ledger.chronicle_embedded import JournalChronicle
-
-    return JournalChronicle(ledger_path(Path(ledger)), thorough=False)
+    return chronicle_of(ledger, finality, thorough=False)
 
 
-def _state(run: Path, path: Path) -> tuple[dict[str, Any], MithridateError | None]:
+def _state(run: Path) -> tuple[dict[str, Any], MithridateError | None]:
     """What the ledger tells, and what is altered in its journal, None if nothing is."""
     from mithridate.ledger.verify import history
 
-    ledger, altered = _opened(path)
+    ledger, altered = _opened(run)
     try:
         begun = ledger.reader.begun()
         answer = {
@@ -133,13 +133,16 @@ def _state(run: Path, path: Path) -> tuple[dict[str, Any], MithridateError | Non
     return answer, altered
 
 
-def _opened(path: Path) -> "tuple[EmbeddedLedger, MithridateError | None]":
+def _opened(run: Path) -> "tuple[SharedLedger, MithridateError | None]":
     from mithridate.ledger.embedded import EmbeddedLedger
+    from mithridate.ledger.run_ledger import JOURNAL_FILE, ledger_of
 
+    if not (run / JOURNAL_FILE).exists():
+        return ledger_of(run), None
     try:
-        return EmbeddedLedger.open(path), None
+        return EmbeddedLedger.open(run / JOURNAL_FILE), None
     except JournalAltered:
-        return EmbeddedLedger.salvage(path)
+        return EmbeddedLedger.salvage(run / JOURNAL_FILE)
 
 
 def _print_state(state: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from mithridate.cli.folders import ledger_path
+from mithridate.cli.folders import require_ledger
 from mithridate.cli.options import Debug, RunFolder
 from mithridate.cli.output import stdout_held
 from mithridate.errors import InputError
@@ -28,7 +28,7 @@ def predict(
 
     Refused when the ledger's journal was altered, or the model's file does not have the hash that the ledger holds.
     """
-    ledger_path(run)
+    require_ledger(run)
     if not records.is_file():
         raise InputError(f"no file {records}: give a CSV file with --csv")
     with stdout_held():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mithridate.cli.folders import ledger_path
+from mithridate.cli.folders import require_ledger
 from mithridate.cli.options import Debug, Json, RunFolder
 from mithridate.cli.output import print_json, stdout_held
 
@@ -66,12 +66,12 @@ def collect_garbage(
 @contextmanager
 def _opened(run: Path) -> Iterator[tuple["ModelStore", frozenset[str]]]:
     """A run's store and the hashes of the models that its ledger and its records name."""
-    path = ledger_path(run)
+    require_ledger(run)
     from mithridate.ledger.collection import named_models
-    from mithridate.ledger.embedded import EmbeddedLedger
+    from mithridate.ledger.run_ledger import ledger_of
     from mithridate.ledger.verify import run_store
 
-    ledger = EmbeddedLedger.open(path)
+    ledger = ledger_of(run)
     try:
         store, named = run_store(run, ledger.reader), named_models(ledger.reader)
     finally:

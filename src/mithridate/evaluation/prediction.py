@@ -128,9 +128,9 @@ def _read(path: Path) -> str:
 
 def _current_model(run: Path) -> tuple[str, bytes]:
     """The hash, in hexadecimal, of the model that the ledger calls current, and the ledger's study identifier."""
-    from mithridate.ledger.embedded import EmbeddedLedger
+    from mithridate.ledger.run_ledger import ledger_of
 
-    ledger = EmbeddedLedger.open(run / "ledger.sqlite")
+    ledger = ledger_of(run)
     try:
         view = ledger.reader
         current = view.current_model()

@@ -9,7 +9,8 @@ from mithridate.crypto.keys import PrivateKey, generate, private_from_pem, priva
 from mithridate.errors import RunError
 from mithridate.evaluation.records import ROUNDS_FILE, STUDY_FILE
 from mithridate.ledger.accounts import Account, account_from_key, new_account
-from mithridate.ledger.verify import JOURNAL_FILE, MODELS_FOLDER
+from mithridate.ledger.run_ledger import JOURNAL_FILE
+from mithridate.ledger.verify import MODELS_FOLDER
 from mithridate.study import Study
 
 _ACCOUNT = "account.key"

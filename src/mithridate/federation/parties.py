@@ -21,8 +21,9 @@ from mithridate.federation.rule_memory import RuleMemoryLog
 from mithridate.federation.standings import StandingLog
 from mithridate.federation.validator import StudyRules, Validator
 from mithridate.ledger.deployment import StudyTerms
-from mithridate.ledger.embedded import EmbeddedLedger
 from mithridate.ledger.interface import Role
+from mithridate.ledger.run_ledger import has_ledger, new_ledger, open_ledger
+from mithridate.ledger.shared import SharedLedger
 from mithridate.ledger.store import ModelStore, study_store
 from mithridate.models.files import to_safetensors
 from mithridate.mpc.aten import lower
@@ -108,7 +109,7 @@ class Parties:
         store: where global models lie.
     """
 
-    chain: EmbeddedLedger
+    chain: SharedLedger
     coordinator: Coordinator
     committee: Committee
     hospitals: tuple[Hospital, ...]
@@ -155,12 +156,12 @@ def seat(prepared: Prepared, folder: RunFolder) -> Parties:
     return parties
 
 
-def _ledger(study: Study, folder: RunFolder) -> EmbeddedLedger:
-    if folder.journal.exists():
-        ledger = EmbeddedLedger.open(folder.journal)
+def _ledger(study: Study, folder: RunFolder) -> SharedLedger:
+    if has_ledger(folder.path):
+        ledger = open_ledger(folder.path, study.ledger)
         if ledger.reader.configuration() != study.configuration_hash():
             ledger.close()
-            raise RunError(f"{folder.journal} binds another study: its configuration is not that of this folder's")
+            raise RunError(f"the ledger of {folder.path} binds another study: its configuration is not this folder's")
         return ledger
     terms = StudyTerms(
         configuration=study.configuration_hash(),
@@ -170,7 +171,7 @@ def _ledger(study: Study, folder: RunFolder) -> EmbeddedLedger:
         min_accepted=study.aggregation.min_accepted,
         requires_certificate=study.release.certificate,
     )
-    return EmbeddedLedger.create(folder.journal, folder.party("administrator").account(), terms)
+    return new_ledger(folder.path, study.ledger, folder.party("administrator").account(), terms)
 
 
 def _rules(prepared: Prepared, folder: RunFolder) -> StudyRules:
@@ -188,7 +189,7 @@ def _rules(prepared: Prepared, folder: RunFolder) -> StudyRules:
     )
 
 
-def _validator(rank: int, rules: StudyRules, chain: EmbeddedLedger, store: ModelStore, folder: RunFolder) -> Validator:
+def _validator(rank: int, rules: StudyRules, chain: SharedLedger, store: ModelStore, folder: RunFolder) -> Validator:
     own = folder.party(f"validator-{rank}")
     openings = OpeningLog(own.path / "openings.sqlite")
     standings = StandingLog(own.path / "standings.sqlite", rank)
@@ -197,7 +198,7 @@ def _validator(rank: int, rules: StudyRules, chain: EmbeddedLedger, store: Model
     return Validator(rank, account, key, store, openings, standings, memories, rules)
 
 
-def _curator(prepared: Prepared, chain: EmbeddedLedger, store: ModelStore, folder: RunFolder) -> Curator:
+def _curator(prepared: Prepared, chain: SharedLedger, store: ModelStore, folder: RunFolder) -> Curator:
     study = prepared.study
     return Curator(
         reference=prepared.split.reference,
@@ -230,13 +231,14 @@ def _enrol(prepared: Prepared, folder: RunFolder, parties: Parties, rules: Study
         auditor = folder.party(AUDITOR).account().address
         if not administrator.is_active(auditor, Role.AUDITOR):
             administrator.enrol(auditor, Role.AUDITOR)
-        for site in prepared.sites[admitted:]:
-            administrator.admit(folder.party(site.name).account().address, len(site.dataset))
         for rank in range(VALIDATORS):
             if not registered[rank]:
                 own = folder.party(f"validator-{rank}")
                 envelope_key = public_to_bytes(own.key("envelope").public_key())
                 parties.chain.as_party(own.account()).register_keys(envelope_key=envelope_key)
+    with parties.chain.block():
+        for site in prepared.sites[admitted:]:
+            administrator.admit(folder.party(site.name).account().address, len(site.dataset))
     initial = bytes.fromhex(parties.store.put(to_safetensors(prepared.initial, prepared.layout)))
     validators = [public_from_bytes(validator.envelope_key) for validator in administrator.validators()]
     context = rules.reference.context(administrator.study_id(), initial)

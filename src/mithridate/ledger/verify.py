@@ -9,16 +9,17 @@ from typing import Any
 from mithridate.errors import LedgerError
 from mithridate.ledger.embedded import EmbeddedLedger
 from mithridate.ledger.interface import AttemptState, Ledger, Phase
+from mithridate.ledger.run_ledger import JOURNAL_FILE, ledger_of
+from mithridate.ledger.shared import SharedLedger
 from mithridate.ledger.store import ModelStore, study_store
 from mithridate.verification.verdict import Rule
 
-JOURNAL_FILE = "ledger.sqlite"
 MODELS_FOLDER = "models"
 STUDY_FILE = "study.json"
 
 
 def verify_run(run: Path) -> list[str]:
-    """Replays the journal and checks the study, the initial model and every model a majority attested.
+    """Replays the journal, or checks a network's contracts; then the study, the initial and every attested model.
 
     Args:
         run: the run folder.
@@ -32,11 +33,17 @@ def verify_run(run: Path) -> list[str]:
         LedgerError: this is no folder of a secure run, or its study is not the one the ledger was made for.
         StoreError: the model store cannot be read.
     """
-    ledger = EmbeddedLedger.open(run / JOURNAL_FILE, replay="all")
+    journal = run / JOURNAL_FILE
+    ledger = EmbeddedLedger.open(journal, replay="all") if journal.exists() else ledger_of(run)
     try:
         view = ledger.reader
         store = run_store(run, view)
-        checked = [f"journal: {view.height()} blocks replayed", f"study: {STUDY_FILE} has the hash the ledger names"]
+        replayed = f"journal: {view.height()} blocks replayed"
+        contracts = "network: its contracts are the published ones; `mithridate audit` replays them"
+        checked = [
+            replayed if journal.exists() else contracts,
+            f"study: {STUDY_FILE} has the hash the ledger names",
+        ]
         for what, digest in _models(view):
             store.get(digest)
             checked.append(f"{what}: model {digest} matches its hash")
@@ -45,7 +52,7 @@ def verify_run(run: Path) -> list[str]:
     return checked
 
 
-def history(ledger: EmbeddedLedger) -> list[dict[str, Any]]:
+def history(ledger: SharedLedger) -> list[dict[str, Any]]:
     """Every attempt of every round in order, in plain values.
 
     Keys: round, attempt, phase, submissions (a number), verdicts (hospital to word), attested (a number), model, base

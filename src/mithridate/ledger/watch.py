@@ -3,12 +3,13 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from mithridate.errors import LedgerError
 from mithridate.ledger.audit.findings import Findings
 from mithridate.ledger.audit.replay import RuleReplay
-from mithridate.ledger.chronicle import Block, Chronicle
+from mithridate.ledger.chronicle import Block
+from mithridate.ledger.chronicles import Followed
 from mithridate.ledger.reading import Reader, Said
 from mithridate.ledger.words import in_words, plain_values
 
@@ -41,14 +42,6 @@ class Happened:
             "values": plain_values(self.said),
             "words": in_words(self.said),
         }
-
-
-class Followed(Chronicle, Protocol):
-    """A chronicle that goes on."""
-
-    def refresh(self) -> None:
-        """Looks again: `blocks` then goes on after those it told."""
-        ...
 
 
 def watch(

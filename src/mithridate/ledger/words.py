@@ -23,6 +23,7 @@ SENTENCES = {
     "Models.Certified": "auditor {auditor} certified model {model}, report {report}",
     "Models.FindingFiled": "auditor {auditor} filed a finding against model {model}: {reason}, report {report}",
     "Models.StatementWithdrawn": "auditor {auditor} took back its word on model {model}: {reason}",
+    "Models.StatementStruck": "the consortium struck the word of auditor {auditor} on model {model}: {reason}",
     "Reputation.Counted": "reputation was counted from the verdicts {verdicts}",
     "Committees.DrawOpened": "draw {number} opened: commit until {commit_deadline}, reveal until {reveal_deadline}",
     "Committees.DrawCommitted": "draw {number}: validator {rank} committed a random value",

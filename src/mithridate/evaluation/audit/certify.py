@@ -4,13 +4,14 @@ import hashlib
 from pathlib import Path
 
 from mithridate.errors import InputError, LedgerError
-from mithridate.evaluation.audit.procedure import ENDPOINTS, Audit
+from mithridate.evaluation.audit.procedure import Audit
 from mithridate.ledger.accounts import KEY_BYTES, Account, account_from_key
+from mithridate.ledger.chronicles import ENDPOINTS
 from mithridate.ledger.deployment import Deployment
 from mithridate.ledger.embedded import EmbeddedLedger
 from mithridate.ledger.interface import MAX_REASON_BYTES, Ledger, Role
+from mithridate.ledger.run_ledger import JOURNAL_FILE, ledger_of
 from mithridate.ledger.shared import SharedLedger
-from mithridate.ledger.verify import JOURNAL_FILE
 
 
 def file_word(target: str, key_file: Path, audit: Audit, report: bytes, finality: int = 0) -> str:
@@ -47,7 +48,9 @@ def file_word(target: str, key_file: Path, audit: Audit, report: bytes, finality
 
 def _open(target: str, deployment: Deployment, finality: int) -> SharedLedger:
     if not target.startswith(ENDPOINTS):
-        return EmbeddedLedger.open(Path(target) / JOURNAL_FILE)
+        # A journal needs no study file to be opened: that it was altered may be what is to be filed.
+        journal = Path(target) / JOURNAL_FILE
+        return EmbeddedLedger.open(journal) if journal.exists() else ledger_of(Path(target))
     from mithridate.ledger.evm import EvmNetwork
 
     return SharedLedger(EvmNetwork([target], finality=finality), deployment)

@@ -13,14 +13,14 @@ from mithridate.evaluation.audit.measure import Measured, Standard
 from mithridate.ledger.audit.procedure import ChainAudit, audit_chain
 from mithridate.ledger.audit.topics import MEANING, STANDARDS, STORE, STUDY
 from mithridate.ledger.chronicle import Chronicle
+from mithridate.ledger.chronicles import ENDPOINTS
 from mithridate.ledger.store import ModelStore, study_store
-from mithridate.ledger.verify import JOURNAL_FILE, MODELS_FOLDER, STUDY_FILE, attempts
+from mithridate.ledger.verify import MODELS_FOLDER, STUDY_FILE, attempts
 from mithridate.ledger.words import verdict_words
 
 if TYPE_CHECKING:
     from mithridate.study import Study
 
-ENDPOINTS = ("http://", "https://")
 JSON_REPORT, HTML_REPORT = "audit.json", "audit.html"
 LIMITS = (
     "A verdict is computed by the committee on secret shares: nobody can compute it again from the ledger. Checked is"
@@ -103,11 +103,13 @@ class Sources:
         chronicle: the ledger's past.
         folder: with study.json, rounds.jsonl, preprocessing.json and the models; None if there is none.
         study: the bytes of study.json, None if there are none.
+        contract: address of the study's contract, where the folder tells it.
     """
 
     chronicle: Chronicle
     folder: Path | None
     study: bytes | None
+    contract: str | None = None
 
 
 def open_target(target: str, folder: Path | None = None, finality: int = 0) -> Sources:
@@ -122,20 +124,22 @@ def open_target(target: str, folder: Path | None = None, finality: int = 0) -> S
         InputError: it is neither.
         LedgerError: it cannot be read.
     """
-    from mithridate.ledger.chronicle_embedded import JournalChronicle
+    from mithridate.ledger.chronicles import chronicle_of
     from mithridate.ledger.export import ExportChronicle, is_export
 
     path, beside = Path(target), read_bytes(folder / STUDY_FILE) if folder else None
-    if path.is_dir():
-        return Sources(JournalChronicle(path / JOURNAL_FILE), path, read_bytes(path / STUDY_FILE))
-    if target.startswith(ENDPOINTS):
-        from mithridate.ledger.chronicle_network import NetworkChronicle
-
-        return Sources(NetworkChronicle(target, finality), folder, beside)
+    if path.is_dir() or target.startswith(ENDPOINTS):
+        chronicle, study = chronicle_of(target, finality)
+        own = path.is_dir()
+        return (
+            Sources(chronicle, path, read_bytes(path / STUDY_FILE), study)
+            if own
+            else Sources(chronicle, folder, beside)
+        )
     if not is_export(path):
         raise InputError(f"{target} is neither the folder of a run nor a file of `mithridate ledger export`")
-    chronicle = ExportChronicle(path)
-    return Sources(chronicle, folder, chronicle.study or beside)
+    exported = ExportChronicle(path)
+    return Sources(exported, folder, exported.study or beside)
 
 
 def audit(
@@ -163,7 +167,7 @@ def audit(
     """
     sources = open_target(target, folder, finality)
     try:
-        result = Audit(target, audit_chain(sources.chronicle, study=contract))
+        result = Audit(target, audit_chain(sources.chronicle, study=contract or sources.contract))
         study = _files(result, sources)
         if not result.chain.state_compared:
             result.notes.append(

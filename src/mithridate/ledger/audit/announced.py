@@ -137,6 +137,7 @@ TABLE: Mapping[tuple[str, str], tuple[str, Holds]] = {
     ("Models", "Certified"): (MODELS, _statement(1)),
     ("Models", "FindingFiled"): (MODELS, _statement(2)),
     ("Models", "StatementWithdrawn"): (MODELS, _statement(0)),
+    ("Models", "StatementStruck"): (MODELS, _statement(0)),
     ("Reputation", "Counted"): (REPUTATION, _counted),
     ("Committees", "DrawOpened"): (
         COMMITTEES,

@@ -29,6 +29,7 @@ TRANSITIONS = frozenset(
         ("Models", "Certified"),
         ("Models", "FindingFiled"),
         ("Models", "StatementWithdrawn"),
+        ("Models", "StatementStruck"),
     }
 )
 

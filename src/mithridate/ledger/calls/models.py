@@ -61,6 +61,10 @@ class ModelCalls(ContractCalls):
         """See `ModelRecords.withdraw_statement`."""
         self._write("Models", "withdraw_statement", as_hash(model_hash), as_reason(reason))
 
+    def strike_statement(self, model_hash: bytes, auditor: str, reason: str) -> None:
+        """See `ModelRecords.strike_statement`."""
+        self._decide("Models", "strike_statement", as_hash(model_hash), auditor, as_reason(reason))
+
     def statement(self, model_hash: bytes, auditor: str) -> Statement | None:
         """See `ModelRecords.statement`."""
         kind, report, at = self._read("Models", "statement", as_hash(model_hash), auditor)

@@ -73,6 +73,7 @@ event Opened:
 
 consortium: public(immutable(address))
 requests: HashMap[bytes32, Request]
+voted: HashMap[bytes32, HashMap[address, bool]]  # whatever seats the custodian gave a physician, it has one vote
 
 
 @deploy
@@ -116,7 +117,7 @@ def admit(handle: bytes32, panel: DynArray[bytes32, 16], threshold: uint256):
     assert msg.sender == self.requests[handle].custodian, "only the custodian"
     assert staticcall Consortium(consortium).is_active(msg.sender, HOSPITAL), "not an active member"
     assert self.requests[handle].state == REQUESTED, "wrong state"
-    assert 2 * threshold > len(panel) and threshold <= len(panel), "threshold is no majority"
+    assert threshold <= len(panel) and 2 * threshold > len(panel), "threshold is no majority"
     for index: uint256 in range(len(panel), bound=MAX_PANEL):
         assert panel[index] != empty(bytes32), "empty hash"
         for other: uint256 in range(index, bound=MAX_PANEL):
@@ -138,8 +139,8 @@ def _seat(handle: bytes32, salt: bytes32) -> uint256:
         if self.requests[handle].panel[index] == digest:
             seat = index
     assert seat != MAX_PANEL, "not on the panel"
-    voted: uint256 = self.requests[handle].approved | self.requests[handle].refused
-    assert (voted >> seat) & 1 == 0, "already voted"
+    assert not self.voted[handle][msg.sender], "already voted"
+    self.voted[handle][msg.sender] = True
     return seat
 
 

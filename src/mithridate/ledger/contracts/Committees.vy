@@ -16,6 +16,7 @@ interface Study:
     def pool(rank: uint256) -> address: view
     def coordinator() -> address: view
     def is_idle() -> bool: view
+    def may_draw() -> bool: view
 
 VALIDATOR: constant(uint256) = 2
 COORDINATOR: constant(uint256) = 6
@@ -108,6 +109,7 @@ def open_draw(commit_deadline: uint256, reveal_deadline: uint256):
     assert staticcall Study(self.study).is_idle(), "attempt still open"
     number: uint256 = self.draw_count
     assert number == 0 or self.draws[number].settled, "draw still open"
+    assert staticcall Study(self.study).may_draw(), "committee still serves"
     assert commit_deadline > block.timestamp, "deadline has passed"
     assert reveal_deadline > commit_deadline, "bad deadlines"
     assert reveal_deadline <= block.timestamp + MAX_SECONDS, "deadline too far"

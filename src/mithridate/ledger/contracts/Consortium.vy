@@ -153,11 +153,18 @@ def _count(mask: uint256) -> uint256:
     return count
 
 
+@internal
+@view
+def _enough(votes: uint256) -> bool:
+    return self._count(votes & self.active_administrators) >= self.threshold
+
+
 @external
 def decide(target: address, data: Bytes[2048]):
     """
     @notice An administrator's vote that the consortium calls `target` with `data`. Votes of one ballot count for
-            `ballot_seconds`; after that the next vote opens a new one.
+            `ballot_seconds`; after that the next vote opens a new one. Where a lower threshold or a reinstated
+            administrator made a ballot's votes enough, whoever voted may call again to have it decided.
     """
     voter: Member = self.members[msg.sender]
     assert voter.role == ADMINISTRATOR and voter.status == ACTIVE, "only an administrator"
@@ -165,14 +172,15 @@ def decide(target: address, data: Bytes[2048]):
     action: bytes32 = keccak256(concat(convert(target, bytes32), data))
     ballot: bytes32 = keccak256(concat(action, convert(self.executed[action], bytes32)))
     votes: uint256 = self.ballots[ballot].votes
-    if block.timestamp >= self.ballots[ballot].opened + ballot_seconds:
+    opened: uint256 = self.ballots[ballot].opened
+    if opened == 0 or block.timestamp >= opened + ballot_seconds:
         votes = 0
         self.ballots[ballot].opened = block.timestamp
-    assert (votes >> voter.index) & 1 == 0, "already voted"
+    assert (votes >> voter.index) & 1 == 0 or self._enough(votes), "already voted"
     votes |= 1 << voter.index
     self.ballots[ballot].votes = votes
     log Voted(action=action, administrator=msg.sender, target=target, data=data)
-    if self._count(votes & self.active_administrators) < self.threshold:
+    if not self._enough(votes):
         return
     self.executed[action] += 1
     log Decided(action=action, target=target, data=data)

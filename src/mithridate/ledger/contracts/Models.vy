@@ -8,14 +8,17 @@
 
 interface Consortium:
     def is_active(account: address, role: uint256) -> bool: view
+    def member(account: address) -> Member: view
 
 interface Study:
     def pool_rank(account: address) -> uint256: view
     def pool_size() -> uint256: view
+    def pool(rank: uint256) -> address: view
     def is_idle() -> bool: view
 
 VALIDATOR: constant(uint256) = 2
 AUDITOR: constant(uint256) = 3
+REVOKED: constant(uint256) = 3
 
 UNKNOWN: constant(uint256) = 0
 ATTESTED: constant(uint256) = 1
@@ -32,6 +35,12 @@ struct Model:
     certificates: uint256
     findings: uint256
     releases: uint256
+
+struct Member:
+    role: uint256
+    status: uint256
+    index: uint256
+    key_versions: uint256
 
 struct Statement:
     kind: uint256
@@ -69,6 +78,11 @@ event FindingFiled:
     reason: String[64]
 
 event StatementWithdrawn:
+    model: indexed(bytes32)
+    auditor: indexed(address)
+    reason: String[64]
+
+event StatementStruck:
     model: indexed(bytes32)
     auditor: indexed(address)
     reason: String[64]
@@ -148,7 +162,7 @@ def withdrawn():
     self.current_model = self.stable_model
     if self.models[model].state == ATTESTED:
         self.models[model].state = WITHDRAWN
-    log ModelWithdrawn(model=model, current=self.stable_model)
+        log ModelWithdrawn(model=model, current=self.stable_model)
 
 
 @external
@@ -167,15 +181,26 @@ def vote_rollback(model: bytes32, reason: String[64]):
     assert len(reason) > 0, "no reason given"
     ballot: bytes32 = keccak256(concat(model, self.stable_model, convert(self.rollbacks, bytes32)))
     votes: uint256 = self.rollback_votes[ballot]
-    assert (votes >> (rank - 1)) & 1 == 0, "already voted"
+    assert (votes >> (rank - 1)) & 1 == 0 or self._is_majority(votes), "already voted"
     votes |= 1 << (rank - 1)
     self.rollback_votes[ballot] = votes
     log RollbackVoted(validator=msg.sender, model=model, reason=reason)
-    count: uint256 = 0
-    for index: uint256 in range(MAX_POOL):
-        count += (votes >> index) & 1
-    if 2 * count > staticcall Study(self.study).pool_size():
+    if self._is_majority(votes):
         self._roll_back(model, reason)
+
+
+@internal
+@view
+def _is_majority(votes: uint256) -> bool:
+    # A ballot stays open until the stable model changes: whoever was excluded meanwhile does not count.
+    pool_size: uint256 = staticcall Study(self.study).pool_size()
+    count: uint256 = 0
+    for rank: uint256 in range(pool_size, bound=MAX_POOL):
+        if (votes >> rank) & 1 == 1:
+            account: address = staticcall Study(self.study).pool(rank)
+            if staticcall Consortium(consortium).is_active(account, VALIDATOR):
+                count += 1
+    return 2 * count > pool_size
 
 
 @internal
@@ -203,7 +228,12 @@ def _roll_back(model: bytes32, reason: String[64]):
 def _auditor_of(model: bytes32) -> uint256:
     assert staticcall Consortium(consortium).is_active(msg.sender, AUDITOR), "only an auditor"
     assert self.models[model].state != UNKNOWN, "model not attested"
-    kind: uint256 = self.statements[model][msg.sender].kind
+    return self._discount(model, msg.sender)
+
+
+@internal
+def _discount(model: bytes32, auditor: address) -> uint256:
+    kind: uint256 = self.statements[model][auditor].kind
     if kind == CERTIFICATE:
         self.models[model].certificates -= 1
     elif kind == FINDING:
@@ -243,6 +273,21 @@ def withdraw_statement(model: bytes32, reason: String[64]):
     assert len(reason) > 0, "no reason given"
     self.statements[model][msg.sender] = empty(Statement)
     log StatementWithdrawn(model=model, auditor=msg.sender, reason=reason)
+
+
+@external
+def strike_statement(model: bytes32, auditor: address, reason: String[64]):
+    """
+    @notice The consortium strikes what an auditor said whom it revoked: nobody else could take a finding back, and a
+            certificate would stand on the word of one who was excluded.
+    """
+    assert msg.sender == consortium, "only by decision"
+    member: Member = staticcall Consortium(consortium).member(auditor)
+    assert member.role == AUDITOR and member.status == REVOKED, "auditor not revoked"
+    assert len(reason) > 0, "no reason given"
+    assert self._discount(model, auditor) != 0, "nothing to withdraw"
+    self.statements[model][auditor] = empty(Statement)
+    log StatementStruck(model=model, auditor=auditor, reason=reason)
 
 
 @external

@@ -325,7 +325,7 @@ def _rank(key: uint256) -> uint256:
 def _open_key(round_number: uint256, attempt: uint256) -> uint256:
     assert round_number != 0, "not the latest attempt"
     assert round_number == self.latest_round, "not the latest attempt"
-    assert attempt + 1 == self.attempt_count[round_number], "not the latest attempt"
+    assert attempt == self.attempt_count[round_number] - 1, "not the latest attempt"
     return self._key(round_number, attempt)
 
 
@@ -593,6 +593,8 @@ def attest_model(round_number: uint256, attempt: uint256, model: bytes32):
         return
     self.attempts[key].model = model
     self.attempts[key].phase = FINAL
+    # A vote to void from before the majority, and one validator more, are no majority against this model.
+    self.attempts[key].void_mask = 0
     extcall Models(models).attested(model)
     log Finalised(round_number=round_number, attempt=attempt, model=model)
 
@@ -725,3 +727,25 @@ def suspended_word(word: uint256) -> uint256:
 @view
 def is_idle() -> bool:
     return self._idle()
+
+
+@external
+@view
+def may_draw() -> bool:
+    """
+    @notice Whether the committee drawn last has served its attempts. Before, the coordinator could draw again until it
+            likes the outcome; so a committee is given up only once an attempt with it came to nothing, or a member of
+            it is no active validator any more.
+    """
+    number: uint256 = staticcall Committees(committees).latest_drawn()
+    served: uint256 = self.served[number]
+    if number == 0 or served >= rotation:
+        return True
+    latest: uint256 = self.latest_round
+    if served != 0 and self.attempts[self._key(latest, self.attempt_count[latest] - 1)].phase == VOID:
+        return True
+    drawn: Draw = staticcall Committees(committees).draw(number)
+    for rank: uint256 in drawn.committee:
+        if not staticcall Consortium(consortium).is_active(self.pool[rank], VALIDATOR):
+            return True
+    return False

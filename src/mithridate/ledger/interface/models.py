@@ -89,6 +89,10 @@ class ModelRecords(Protocol):
         """An auditor takes back what it said of a model."""
         ...
 
+    def strike_statement(self, model_hash: bytes, auditor: str, reason: str) -> None:
+        """An administrator votes to strike what a revoked auditor said of a model."""
+        ...
+
     def statement(self, model_hash: bytes, auditor: str) -> Statement | None:
         """What an auditor says of a model, None if nothing."""
         ...

@@ -19,6 +19,7 @@ class _Request:
     threshold: int = 0
     approved: set[int] = field(default_factory=set)
     refused: set[int] = field(default_factory=set)
+    voters: set[str] = field(default_factory=set)
     openings: int = 0
 
 
@@ -104,6 +105,6 @@ class Access:
         require(self._consortium.is_active(caller.sender, Role.PHYSICIAN), "only a physician")
         digest = panel_digest(handle, salt, caller.sender)
         require(digest in request.panel, "not on the panel")
-        seat = request.panel.index(digest)
-        require(seat not in request.approved | request.refused, "already voted")
-        return seat
+        require(caller.sender not in request.voters, "already voted")
+        request.voters.add(caller.sender)
+        return request.panel.index(digest)

@@ -48,6 +48,7 @@ class Committees:
         require(self._consortium.is_active(caller.sender, Role.COORDINATOR), "not an active member")
         require(self.study.is_idle(), "attempt still open")
         require(not self._draws or self._draws[-1].settled, "draw still open")
+        require(self.study.may_draw(), "committee still serves")
         require(commit_deadline > caller.time, "deadline has passed")
         require(reveal_deadline > commit_deadline, "bad deadlines")
         require(reveal_deadline <= caller.time + MAX_SECONDS, "deadline too far")

@@ -60,12 +60,13 @@ class Consortium:
         require(target in self._contracts, "no contract there")
         decision = (target, function, arguments)
         times = self._executed.get(decision, 0)
-        opened, voters = self._ballots.get((decision, times), (0, frozenset[str]()))
+        opened, voters = self._ballots.get((decision, times), (caller.time, frozenset[str]()))
         if caller.time >= opened + self._ballot_seconds:
             opened, voters = caller.time, frozenset()
-        require(caller.sender not in voters, "already voted")
+        # Votes become enough without a vote where the threshold falls or an administrator is reinstated.
+        require(caller.sender not in voters or self._enough(voters), "already voted")
         voters |= {caller.sender}
-        if sum(self.is_active(voter, Role.ADMINISTRATOR) for voter in voters) >= self._threshold:
+        if self._enough(voters):
             self._execute(caller.time, decision)
             self._executed[decision] = times + 1
         self._ballots[decision, times] = opened, voters
@@ -119,6 +120,11 @@ class Consortium:
         member = self._members.get(account)
         return member is not None and member.role == role and member.status == Status.ACTIVE
 
+    def member(self, account: str) -> tuple[int, int, int, int]:
+        """Role, status, place in the role and versions of keys; zeros for a stranger."""
+        member = self._members.get(account)
+        return (member.role, member.status, member.index, len(member.keys)) if member else (0, 0, 0, 0)
+
     def current_keys(self, account: str) -> Keys:
         """A member's keys in force."""
         member = self._members.get(account)
@@ -154,6 +160,9 @@ class Consortium:
     def _add_keys(self, account: str, signing_key: bytes, envelope_key: bytes, time: int) -> None:
         before = self.current_keys(account)
         self._members[account].keys.append((signing_key or before[0], envelope_key or before[1], time))
+
+    def _enough(self, voters: frozenset[str]) -> bool:
+        return sum(self.is_active(voter, Role.ADMINISTRATOR) for voter in voters) >= self._threshold
 
     def _administrators(self) -> int:
         return sum(self._members[account].status == Status.ACTIVE for account in self._roles[Role.ADMINISTRATOR])

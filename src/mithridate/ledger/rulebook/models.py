@@ -3,8 +3,9 @@
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from mithridate.ledger.interface import ModelState, Role
+from mithridate.ledger.interface import ModelState, Role, Status
 from mithridate.ledger.rulebook.base import EMPTY, Caller, require
+from mithridate.ledger.rulebook.consortium import NAME as CONSORTIUM
 from mithridate.ledger.rulebook.consortium import Consortium
 
 if TYPE_CHECKING:
@@ -67,10 +68,11 @@ class Models:
         require(bool(reason), "no reason given")
         ballot = (model, self.stable_model(), self._rollbacks)
         votes = self._votes.get(ballot, set())
-        require(rank not in votes, "already voted")
-        if 2 * (len(votes) + 1) > self.study.pool_size():
+        require(rank not in votes or self._is_majority(votes), "already voted")
+        votes = votes | {rank}
+        if self._is_majority(votes):
             self._roll_back(model)
-        self._votes[ballot] = votes | {rank}
+        self._votes[ballot] = votes
 
     def certify(self, caller: Caller, model: bytes, report: bytes) -> None:
         """An auditor's certificate."""
@@ -92,6 +94,15 @@ class Models:
         require(caller.sender in self._statements.get(model, {}), "nothing to withdraw")
         require(bool(reason), "no reason given")
         del self._statements[model][caller.sender]
+
+    def strike_statement(self, caller: Caller, model: bytes, auditor: str, reason: str) -> None:
+        """By decision: what a revoked auditor said counts no more."""
+        require(caller.sender == CONSORTIUM, "only by decision")
+        role, status, *_ = self._consortium.member(auditor)
+        require(role == Role.AUDITOR and status == Status.REVOKED, "auditor not revoked")
+        require(bool(reason), "no reason given")
+        require(auditor in self._statements.get(model, {}), "nothing to withdraw")
+        del self._statements[model][auditor]
 
     def initial_model(self) -> bytes:
         """The first model, zeros before the study begins."""
@@ -148,6 +159,11 @@ class Models:
             self._states[each] = ModelState.WITHDRAWN
         self._current = model
         self._rollbacks += 1
+
+    def _is_majority(self, ranks: set[int]) -> bool:
+        # A ballot stays open until the stable model changes: whoever was excluded meanwhile does not count.
+        active = [r for r in ranks if self._consortium.is_active(self.study.pool(r - 1), Role.VALIDATOR)]
+        return 2 * len(active) > self.study.pool_size()
 
     def _require_auditor(self, caller: Caller, model: bytes) -> None:
         require(self._consortium.is_active(caller.sender, Role.AUDITOR), "only an auditor")

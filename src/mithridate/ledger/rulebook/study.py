@@ -200,6 +200,7 @@ class Study:
         if agreed:
             self._models.attested(model)
             state.model, state.phase = model, Phase.FINAL
+            state.voiding.clear()
         state.attestations[rank] = model
 
     def vote_release(self, caller: Caller, number: int, attempt: int, passed: bool) -> None:
@@ -245,6 +246,17 @@ class Study:
     def is_idle(self) -> bool:
         """Whether no attempt is open."""
         return not self._latest or self._attempts[self._latest][-1].phase >= Phase.RELEASED
+
+    def may_draw(self) -> bool:
+        """Whether the committee drawn last has served its attempts, came to nothing, or lost a member."""
+        number = self._committees.latest_drawn()
+        served = self._served.get(number, 0)
+        if number == 0 or served >= self._terms.rotation:
+            return True
+        if served and self._attempts[self._latest][-1].phase == Phase.VOID:
+            return True
+        members = [self.pool(rank) for rank in self._committees.committee(number)]
+        return not all(self._consortium.is_active(member, Role.VALIDATOR) for member in members)
 
     def pool_rank(self, account: str) -> int:
         """A validator's place in the study plus one, 0 for anyone else."""
