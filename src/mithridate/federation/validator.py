@@ -137,7 +137,9 @@ class Validator:
         The attempt's state, its seed included, is read from the ledger: the coordinator's word is not trusted.
         """
         state = self._ledger.attempt(announced.round, announced.attempt)
-        recipient = Recipient(self.rank, self._key, self._ledger.study_id(), self._rules.layout.size, self._roster)
+        # Read anew, not from the roster kept since the start: a hospital may have replaced its signing key.
+        roster = self._ledger.hospitals()
+        recipient = Recipient(self.rank, self._key, self._ledger.study_id(), self._rules.layout.size, roster)
         self._updates, self._state = recipient.open(state, parts, self._joined.peers), state
         self._curated, reason = self._open_curated(state, curated) if self._rules.curated else (None, "")
         return self._updates if not reason else replace(self._updates, curator=reason)
