@@ -1,6 +1,6 @@
 """A hospital that replaces its signing key on the ledger is believed under the new one, and no longer under the old."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,8 +9,8 @@ from mithridate.crypto.keys import generate, public_to_bytes
 
 
 @pytest.fixture
-def federation(federation_of: Callable[..., Any], lenient: dict[str, Any]) -> Iterator[Any]:
-    yield federation_of(defence=lenient)
+def federation(federation_of: Callable[..., Any], lenient: dict[str, Any]) -> Any:
+    return federation_of(defence=lenient)
 
 
 def test_the_key_in_force_on_the_ledger_decides(federation: Any) -> None:
