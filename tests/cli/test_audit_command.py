@@ -3,7 +3,6 @@
 import csv
 import hashlib
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -239,10 +238,10 @@ def test_what_cannot_be_audited_is_said(run: Path, tmp_path: Path, capsys: Captu
 
 
 def test_watch_tells_events_until_interrupted(run: Path) -> None:
-    words = [sys.executable, "-c", "from mithridate.cli import main; main()", "ledger", "watch", str(run)]
-    process = subprocess.Popen(
-        [*words, "--json", "--from-block", "1"], stdout=subprocess.PIPE, text=True, env={**os.environ}
-    )
+    # A test run in the background of a shell ignores interrupts, and would hand that on.
+    heed = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    words = [sys.executable, "-c", f"{heed}; from mithridate.cli import main; main()", "ledger", "watch", str(run)]
+    process = subprocess.Popen([*words, "--json", "--from-block", "1"], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     ledger = EmbeddedLedger.open(run / "ledger.sqlite")
     try:

@@ -185,7 +185,7 @@ def test_a_false_list_of_verdicts_is_outvoted_on_the_ledger(federation: Any) -> 
     record = federation.play()
     assert record.status == "released"
     assert set(record.verdicts.values()) == {"accepted"}
-    assert record.model_hash == federation.in_the_clear(base, range(COUNT), record.round)
+    assert record.model_hash == federation.in_the_clear(base, range(COUNT), record.round, federation.state().generation)
 
 
 @pytest.mark.parametrize("liar", range(3))
@@ -195,7 +195,7 @@ def test_a_false_model_hash_is_outvoted_and_counted(federation: Any, liar: int) 
     base = federation.ledger.current_model()
     record = federation.play()
     assert (record.status, record.attested, record.validators) == ("released", 2, 3)
-    assert record.model_hash == federation.in_the_clear(base, range(COUNT), record.round)
+    assert record.model_hash == federation.in_the_clear(base, range(COUNT), record.round, federation.state().generation)
     assert len(set(federation.state().attestations.values())) == 2
 
 

@@ -330,7 +330,8 @@ def test_every_party_has_keys_of_its_own_that_only_it_may_read(scene: Scene) -> 
     folder = scene.federation.folder.path
     numbers = keys_on_disk(folder)
     validators, hospitals = [f"validator-{i}" for i in range(3)], [f"hospital-{i}" for i in range(COUNT)]
-    accounts = {f"{party}/account.key" for party in (*validators, *hospitals, "coordinator", "administrator")}
+    others = ("coordinator", "administrator", "auditor")
+    accounts = {f"{party}/account.key" for party in (*validators, *hospitals, *others)}
     pems = {*(f"{v}/envelope.pem" for v in validators), *(f"{h}/signing.pem" for h in hospitals), "curator/signing.pem"}
     assert set(numbers) == accounts | pems
     assert len(set(numbers.values())) == len(numbers)

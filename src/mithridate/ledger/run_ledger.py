@@ -77,7 +77,7 @@ def ledger_of(run: Path) -> SharedLedger:
     try:
         study = Study.from_json((run / STUDY_FILE).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise LedgerError(f"{run / STUDY_FILE} cannot be read: {error}") from error
+        raise LedgerError(f"{run} is no folder of a secure run: {STUDY_FILE} cannot be read ({error})") from error
     return open_ledger(run, study.ledger)
 
 

@@ -219,9 +219,11 @@ def test_a_change_made_dearer_by_another_in_its_block_is_done_again(board: Board
     assert board.read("ballast", 0) == before + 1
 
 
+# polygon-edge has no call that cuts links, and its blocks are never replaced.
+@pytest.mark.parametrize(
+    "running", [pytest.param("clique", marks=pytest.mark.xdist_group("networks-clique"))], indirect=True
+)
 def test_a_cut_off_minoritys_blocks_are_replaced_and_its_changes_kept(board: Board, local: Local, links: Links) -> None:
-    if local.kind != "clique":
-        pytest.skip("polygon-edge has no call that cuts links; its blocks are never replaced")
     sealer = local.sealers[CUT_OFF]
     careful, (nodes, outbox) = local.connect(sealer), opened_outbox(local, sealer)
     sent, note, alone = sealed_alone(board, local, links, outbox)
