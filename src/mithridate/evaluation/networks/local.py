@@ -17,7 +17,8 @@ from mithridate.ledger.evm import EvmNetwork
 BINARIES = "MITHRIDATE_NETWORKS"
 """Environment variable: the folder that holds the nodes' programs."""
 BUILT = Path(".networks") / "bin"
-FIRST_BLOCK = 2
+FIRST_BLOCK = 6
+"""An even number of Clique's sealers that start unevenly may lock one another out over the blocks before."""
 START_S = 60.0
 POLL_S = 0.1
 
