@@ -21,7 +21,7 @@ from mithridate.evaluation.ledger.speed import Cast, begin, changes_a_second, on
 from mithridate.evaluation.networks.clique import clique_network
 from mithridate.evaluation.networks.funds import fund
 from mithridate.evaluation.networks.ibft import ibft_network
-from mithridate.evaluation.networks.local import LocalNetwork
+from mithridate.evaluation.networks.local import LocalNetwork, started
 from mithridate.evaluation.records import read_records
 from mithridate.federation.local import run_study
 from mithridate.ledger.chain import EmbeddedChain
@@ -58,7 +58,7 @@ def run(sizes: tuple[int, ...] = SIZES, long: tuple[int, int] = LONG) -> dict[st
         folder = Path(name)
         figures = list(_embedded(folder))
         for kind, make in NETWORKS.items():
-            figures += _networked(kind, make(folder / kind))
+            figures += _networked(kind, started(make, folder / kind))
         for hospitals in sizes:
             figures += _round_costs(folder / f"{hospitals}.sqlite", hospitals)
         figures += _opening(folder / "long.sqlite", *long)
@@ -78,7 +78,6 @@ def _embedded(folder: Path) -> Iterator[Figure]:
 
 def _networked(kind: str, made: LocalNetwork) -> list[Figure]:
     with made as network:
-        network.start()
         view, cast = network.connect(), Cast.of(10)
         try:
             fund(network, view, cast.everyone)

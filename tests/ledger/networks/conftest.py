@@ -25,7 +25,7 @@ from mithridate.errors import LedgerError
 from mithridate.evaluation.networks.clique import clique_network
 from mithridate.evaluation.networks.funds import fund
 from mithridate.evaluation.networks.ibft import ibft_network
-from mithridate.evaluation.networks.local import LocalNetwork
+from mithridate.evaluation.networks.local import LocalNetwork, started
 from mithridate.evaluation.networks.process import NodeProcess
 from mithridate.ledger.accounts import Account, new_account
 from mithridate.ledger.codec import ContractCodec
@@ -40,7 +40,6 @@ KINDS = {"clique": clique_network, "ibft": ibft_network}
 ENDPOINTS = tuple(filter(None, os.environ.get("MITHRIDATE_RPC", "").split(",")))
 WAIT_S = 120.0
 POLL_S = 0.1
-STARTS = 3
 
 
 def sha256(text: str) -> bytes:
@@ -313,19 +312,6 @@ def networks() -> list[Any]:
     if ENDPOINTS:
         return [pytest.param("given", marks=pytest.mark.xdist_group("networks-given"))]
     return [pytest.param(kind, marks=pytest.mark.xdist_group(f"networks-{kind}")) for kind in KINDS]
-
-
-def started(make: Callable[[Path], LocalNetwork], folder: Path) -> LocalNetwork:
-    """A network that seals; another one where its sealers locked one another out, which a busy machine makes likely."""
-    for number in range(STARTS):
-        made = make(folder / f"network-{number}")
-        try:
-            return made.start()
-        except LedgerError:
-            made.stop()
-            if number == STARTS - 1:
-                raise
-    raise LedgerError("no network was started")
 
 
 @pytest.fixture(scope="session", params=networks())
