@@ -16,8 +16,8 @@ from mithridate.federation.submission import MAX_OVERHEAD, RoundContext, make_su
 D = 5
 SIGNER = keys.generate()
 VALIDATORS = [keys.generate().public_key() for _ in range(3)]
-STATE: Any = SimpleNamespace(round=2, attempt=1)
-NEXT: Any = SimpleNamespace(round=2, attempt=2)
+STATE: Any = SimpleNamespace(round=2, attempt=1, submissions={})
+NEXT: Any = SimpleNamespace(round=2, attempt=2, submissions={})
 
 
 def message_of(hospital: int, length: int = D) -> bytes:
@@ -70,13 +70,28 @@ def test_a_curators_message_too_large_is_refused(coordinator: Coordinator, mailb
     assert files(mailbox) == []
 
 
-def test_the_first_message_counts(coordinator: Coordinator, mailbox: Path) -> None:
+def committed_to(message: bytes) -> Any:
+    return SimpleNamespace(round=2, attempt=1, submissions={0: parse(message, D).header.digest()})
+
+
+def test_a_message_may_be_replaced_until_the_hospital_commits_to_one(coordinator: Coordinator, mailbox: Path) -> None:
     coordinator.accept(STATE, 0, MESSAGE)
-    with pytest.raises(MessageError, match="hospital-0 has handed in a message for this attempt before"):
-        coordinator.accept(STATE, 0, message_of(0))
-    assert (mailbox / "2-1" / "0.msg").read_bytes() == MESSAGE
+    second = message_of(0)
+    coordinator.accept(STATE, 0, second)
+    assert (mailbox / "2-1" / "0.msg").read_bytes() == second
+    with pytest.raises(MessageError, match="hospital-0 committed to another message on the ledger than the one it sent"):
+        coordinator.accept(committed_to(second), 0, MESSAGE)
+    with pytest.raises(MessageError, match="hospital-0 has handed in this message before"):
+        coordinator.accept(committed_to(second), 0, second)
+    assert (mailbox / "2-1" / "0.msg").read_bytes() == second
     coordinator.accept(NEXT, 0, message_of(0))
     assert files(mailbox) == ["2-1/0.msg", "2-2/0.msg"]
+
+
+def test_a_message_lost_after_the_commitment_can_be_handed_in_again(coordinator: Coordinator, mailbox: Path) -> None:
+    coordinator.accept(STATE, 0, message_of(0))
+    coordinator.accept(committed_to(MESSAGE), 0, MESSAGE)
+    assert (mailbox / "2-1" / "0.msg").read_bytes() == MESSAGE
 
 
 @pytest.mark.parametrize(
@@ -146,5 +161,6 @@ def test_a_restart_loses_no_message(coordinator: Coordinator, mailbox: Path) -> 
     (mailbox / "2-1" / "2.part").write_bytes(MESSAGE[:40])
     again = Coordinator(coordinator._ledger, mailbox, D)
     assert set(again.parts(STATE, 0)) == {1}
+    committed = SimpleNamespace(round=2, attempt=1, submissions={1: parse(MESSAGE, D).header.digest()})
     with pytest.raises(MessageError, match="before"):
-        again.accept(STATE, 1, MESSAGE)
+        again.accept(committed, 1, MESSAGE)  # type: ignore[arg-type]

@@ -36,23 +36,31 @@ class Coordinator:
         return self._ledger.attempt(round_number, attempt)
 
     def accept(self, state: AttemptState, sender: int, message: bytes) -> None:
-        """Keeps the message of an enrolled hospital for this attempt; the first one counts.
+        """Keeps the message of an enrolled hospital for this attempt.
+
+        A hospital may replace its message until it commits to one on the ledger; then only that one is taken, once.
 
         Args:
-            state: the open attempt.
+            state: the open attempt, as the ledger has it now.
             sender: the hospital's index, as the channel authenticated it.
             message: sealed; checked for form and size only, as nothing more can be checked here.
 
         Raises:
-            MessageError: the sender is not enrolled, sent before, or the message is malformed or too large.
+            MessageError: the sender is not enrolled, committed to another message or handed this one in
+                before, or the message is malformed or too large.
         """
         if sender not in self._enrolled:
             raise MessageError(f"a message of the unknown hospital {sender} was refused: it is not enrolled")
-        parse(message, self._parameters)
+        digest, committed = parse(message, self._parameters).header.digest(), state.submissions.get(sender)
+        if committed not in (None, digest):
+            raise MessageError(f"hospital-{sender} committed to another message on the ledger than the one it sent")
         path = self._path(state, sender)
-        if path.exists():
-            raise MessageError(f"hospital-{sender} has handed in a message for this attempt before")
+        if committed == digest and path.exists() and self._digest(path) == digest:
+            raise MessageError(f"hospital-{sender} has handed in this message before")
         _write(path, message)
+
+    def _digest(self, path: Path) -> bytes:
+        return parse(path.read_bytes(), self._parameters).header.digest()
 
     def parts(self, state: AttemptState, rank: int) -> dict[int, bytes]:
         """What validator `rank` may have of each message: its own envelope and, unless it is rank 0, the body."""

@@ -14,6 +14,7 @@ from mithridate.ledger.verify import MODELS_FOLDER
 from mithridate.study import Study
 
 _ACCOUNT = "account.key"
+_SECRET_BYTES = 32
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,13 @@ class PartyFolder:
         account = new_account()
         _write(file, account.key)
         return account
+
+    def secret(self, name: str) -> bytes:
+        """32 random bytes of that name, drawn at first use."""
+        file = self.path / f"{name}.secret"
+        if not file.exists():
+            _write(file, secrets.token_bytes(_SECRET_BYTES))
+        return file.read_bytes()
 
     def key(self, name: str) -> PrivateKey:
         """The party's P-256 key of that name ("signing", "envelope"), made at first use."""

@@ -195,7 +195,7 @@ def _validator(rank: int, rules: StudyRules, chain: SharedLedger, store: ModelSt
     standings = StandingLog(own.path / "standings.sqlite", rank)
     memories = RuleMemoryLog(own.path / "rule_memory.sqlite", rank)
     account, key = chain.as_party(own.account()), own.key("envelope")
-    return Validator(rank, account, key, store, openings, standings, memories, rules)
+    return Validator(rank, account, key, own.secret("randomness"), store, openings, standings, memories, rules)
 
 
 def _curator(prepared: Prepared, chain: SharedLedger, store: ModelStore, folder: RunFolder) -> Curator:

@@ -1,6 +1,7 @@
 """The validator's role in a round: draw, open, verify, aggregate, attest, and check before release."""
 
-import secrets
+import hashlib
+import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -14,6 +15,7 @@ from mithridate.aggregation.rule import Rule
 from mithridate.aggregation.secure import SharedRound
 from mithridate.aggregation.settings import REPUTATION, AggregationSettings
 from mithridate.crypto.commitment import commit_randomness
+from mithridate.crypto.domains import Domain
 from mithridate.crypto.keys import PrivateKey, PublicKey
 from mithridate.errors import OpeningRefused, ProtocolError, RoundVoid
 from mithridate.federation.cascade import Cascade, Verdicts
@@ -67,6 +69,7 @@ class Validator:
         rank: 0, 1 or 2.
         ledger: the ledger, from its own account.
         key: its envelope key.
+        randomness_key: 32 secret bytes that it keeps: what it commits to it can reveal after a restart.
         store: where global models lie.
         openings: its record of opened aggregates.
         standings: its record of the evidence against the hospitals.
@@ -79,6 +82,7 @@ class Validator:
         rank: int,
         ledger: Ledger,
         key: PrivateKey,
+        randomness_key: bytes,
         store: ModelStore,
         openings: OpeningLog,
         standings: StandingLog,
@@ -89,6 +93,7 @@ class Validator:
         self.name = f"validator-{rank}"
         self._ledger = ledger
         self._key = key
+        self._randomness_key = randomness_key
         self._store = store
         self._openings = openings
         self._standings = standings
@@ -96,7 +101,6 @@ class Validator:
         self._rules = rules
         self._member: CommitteeMember | None = None
         self._reference: ReferenceShares | None = None
-        self._random = b""
         self._updates: OpenedUpdates | None = None
         self._curated: CuratedShares | None = None
         self._state: AttemptState | None = None
@@ -120,8 +124,7 @@ class Validator:
 
     def commit_randomness(self, state: AttemptState) -> None:
         """Draws this attempt's random value and commits to it, before any hospital submits."""
-        self._random = secrets.token_bytes(32)
-        self._ledger.commit_randomness(state.round, state.attempt, commit_randomness(self._random))
+        self._ledger.commit_randomness(state.round, state.attempt, commit_randomness(self._random(state)))
 
     def close_submissions(self, state: AttemptState) -> None:
         """Votes to close the submissions."""
@@ -129,7 +132,7 @@ class Validator:
 
     def reveal_randomness(self, state: AttemptState) -> None:
         """Reveals the random value."""
-        self._ledger.reveal_randomness(state.round, state.attempt, self._random)
+        self._ledger.reveal_randomness(state.round, state.attempt, self._random(state))
 
     def open(self, announced: AttemptState, parts: Mapping[int, bytes], curated: bytes | None) -> OpenedUpdates:
         """Opens and checks its parts of the attempt's messages, and settles with the others which are well-formed.
@@ -222,6 +225,13 @@ class Validator:
     def forget(self) -> None:
         """Drops the shares of a round that is over."""
         self._updates, self._state, self._curated = None, None, None
+
+    def _random(self, state: AttemptState) -> bytes:
+        """This attempt's random value, 32 bytes: the same at every call, and to everybody else without pattern."""
+        # The base is in it, so that no rollback of the ledger makes a value serve twice.
+        place = state.round.to_bytes(32, "big") + state.attempt.to_bytes(32, "big")
+        message = Domain.RANDOM_VALUE.tag + self._ledger.study_id() + place + state.base_hash
+        return hmac.digest(self._randomness_key, message, hashlib.sha256)
 
     def _open_curated(self, state: AttemptState, part: bytes | None) -> tuple[CuratedShares | None, str]:
         """The curator's shares, or what is wrong with them; all three validators come to the same."""

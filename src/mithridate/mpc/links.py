@@ -1,12 +1,18 @@
 """Links among the three validators' SPU runtimes."""
 
 import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 from spu import libspu
 
+from mithridate.errors import RoundVoid
 from mithridate.mpc.shares import VALIDATORS
+from mithridate.mpc.spu_log import first_line
 
 RECEIVE_TIMEOUT_S = 300.0
+_RETRY_MS = 100
 
 
 def memory_links(receive_timeout_s: float = RECEIVE_TIMEOUT_S) -> list[libspu.link.Context]:
@@ -23,3 +29,61 @@ def memory_links(receive_timeout_s: float = RECEIVE_TIMEOUT_S) -> list[libspu.li
     for rank in range(VALIDATORS):
         description.add_party(f"validator-{rank}", f"memory-{rank}")
     return [libspu.link.create_mem(description, rank) for rank in range(VALIDATORS)]
+
+
+@dataclass(frozen=True)
+class LinkFiles:
+    """What one end of a link between machines reads from its disk, as SPU takes no key from memory.
+
+    Args:
+        certificate: its link certificate, PEM.
+        key: its link key, PEM, not encrypted: readable by the validator's own user only.
+        trusted: the link certificates of the committee's three, PEM, and of nobody else.
+    """
+
+    certificate: Path
+    key: Path
+    trusted: Path
+
+
+def remote_link(
+    rank: int,
+    addresses: Sequence[str],
+    files: LinkFiles,
+    name: str,
+    *,
+    receive_timeout_s: float = RECEIVE_TIMEOUT_S,
+    patience_s: float = 30.0,
+) -> libspu.link.Context:
+    """This validator's end of a link between machines: brpc under mutual TLS; the three call it at the same time.
+
+    Args:
+        rank: this validator's place in the committee.
+        addresses: "host:port" of the three, in rank order; it listens at its own.
+        files: certificates and key.
+        name: the same at all three, and of this link alone.
+        receive_timeout_s: see `memory_links`.
+        patience_s: how long the others are waited for.
+
+    Raises:
+        RoundVoid: another validator cannot be reached, or this one cannot listen.
+    """
+    description = libspu.link.Desc()
+    description.id = name
+    description.recv_timeout_ms = round(receive_timeout_s * 1000)
+    for party, address in enumerate(addresses):
+        description.add_party(f"validator-{party}", address)
+    description.connect_retry_interval_ms = _RETRY_MS
+    description.connect_retry_times = max(1, round(patience_s * 1000 / _RETRY_MS))
+    description.enable_ssl = True
+    for options in (description.client_ssl_opts, description.server_ssl_opts):
+        options.cert.certificate_path = str(files.certificate)
+        options.cert.private_key_path = str(files.key)
+        options.verify.ca_file_path = str(files.trusted)
+        options.verify.verify_depth = 1
+    try:
+        return libspu.link.create_brpc(description, rank)
+    except RuntimeError as error:
+        raise RoundVoid(
+            f"validator-{rank} cannot link with the others for the joint computation: {first_line(error)}"
+        ) from error
