@@ -79,7 +79,9 @@ def test_a_message_may_be_replaced_until_the_hospital_commits_to_one(coordinator
     second = message_of(0)
     coordinator.accept(STATE, 0, second)
     assert (mailbox / "2-1" / "0.msg").read_bytes() == second
-    with pytest.raises(MessageError, match="hospital-0 committed to another message on the ledger than the one it sent"):
+    with pytest.raises(
+        MessageError, match="hospital-0 committed to another message on the ledger than the one it sent"
+    ):
         coordinator.accept(committed_to(second), 0, MESSAGE)
     with pytest.raises(MessageError, match="hospital-0 has handed in this message before"):
         coordinator.accept(committed_to(second), 0, second)

@@ -112,7 +112,9 @@ def validator(log: OpeningLog, tmp_path: Path, state: AttemptState) -> Validator
     rules: Any = SimpleNamespace(aggregation=AggregationSettings())
     standings = StandingLog(tmp_path / "standings.sqlite", 0)
     memories = RuleMemoryLog(tmp_path / "rule_memory.sqlite", 0)
-    return Validator(0, ledger, keys.generate(), bytes(32), ModelStore(tmp_path / "models"), log, standings, memories, rules)
+    return Validator(
+        0, ledger, keys.generate(), bytes(32), ModelStore(tmp_path / "models"), log, standings, memories, rules
+    )
 
 
 @pytest.mark.parametrize("phase", [phase for phase in Phase if phase is not Phase.BOUND])

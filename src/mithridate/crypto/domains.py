@@ -17,6 +17,7 @@ class Domain(Enum):
     COMPONENT_1 = b"mithridate/component-1/1"
     COMPONENT_2 = b"mithridate/component-2/1"
     PROJECTION = b"mithridate/projection/1"
+    RELAY_REQUEST = b"mithridate/relay-request/1"
     RANDOM_VALUE = b"mithridate/random-value/1"
     # The contract holds the same bytes.
     RANDOMNESS = b"mithridate/randomness/1"

@@ -64,9 +64,15 @@ class Coordinator:
 
     def parts(self, state: AttemptState, rank: int) -> dict[int, bytes]:
         """What validator `rank` may have of each message: its own envelope and, unless it is rank 0, the body."""
-        folder = self._path(state, 0).parent
-        messages = {int(path.stem): path.read_bytes() for path in sorted(folder.glob("*.msg"))}
-        return {index: parse(message, self._parameters).for_validator(rank) for index, message in messages.items()}
+        return {index: self.part(state, index, rank) for index in self.senders(state)}
+
+    def senders(self, state: AttemptState) -> list[int]:
+        """The hospitals whose messages of an attempt are here, ascending."""
+        return sorted(int(path.stem) for path in self._path(state, 0).parent.glob("*.msg"))
+
+    def part(self, state: AttemptState, sender: int, rank: int) -> bytes:
+        """What validator `rank` may have of one hospital's message."""
+        return parse(self._path(state, sender).read_bytes(), self._parameters).for_validator(rank)
 
     def accept_curated(self, state: AttemptState, message: bytes) -> None:
         """Keeps the curator's message for this attempt; checked for form and size only, and the first one counts.

@@ -6,13 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
-from mithridate.crypto.keys import public_from_bytes, public_to_bytes
+from mithridate.crypto.keys import PrivateKey, PublicKey, public_from_bytes, public_to_bytes
 from mithridate.errors import RunError
 from mithridate.federation.cascade import Cascade
 from mithridate.federation.committee import CommitteeMember
 from mithridate.federation.coordinator import Coordinator
 from mithridate.federation.curator import Curator
-from mithridate.federation.folder import RunFolder
+from mithridate.federation.folder import PartyFolder, RunFolder
 from mithridate.federation.hospital import Hospital
 from mithridate.federation.openings import OpeningLog
 from mithridate.federation.prepared import Prepared
@@ -21,7 +21,7 @@ from mithridate.federation.rule_memory import RuleMemoryLog
 from mithridate.federation.standings import StandingLog
 from mithridate.federation.validator import StudyRules, Validator
 from mithridate.ledger.deployment import StudyTerms
-from mithridate.ledger.interface import Role
+from mithridate.ledger.interface import Ledger, Role
 from mithridate.ledger.run_ledger import has_ledger, new_ledger, open_ledger
 from mithridate.ledger.shared import SharedLedger
 from mithridate.ledger.store import ModelStore, study_store
@@ -136,7 +136,8 @@ def seat(prepared: Prepared, folder: RunFolder) -> Parties:
         folder.party("coordinator").path / "mailbox",
         prepared.layout.size,
     )
-    rules = _rules(prepared, folder)
+    curator = folder.party("curator").key("signing")
+    rules = study_rules(prepared, curator.public_key())
     committee = Committee([_validator(rank, rules, chain, store, folder) for rank in range(VALIDATORS)])
     hospitals = tuple(
         Hospital(
@@ -148,7 +149,8 @@ def seat(prepared: Prepared, folder: RunFolder) -> Parties:
         )
         for site in prepared.sites
     )
-    parties = Parties(chain, coordinator, committee, hospitals, _curator(prepared, chain, store, folder), store)
+    beside_the_reference = make_curator(prepared, chain.reader, curator, store)
+    parties = Parties(chain, coordinator, committee, hospitals, beside_the_reference, store)
     _enrol(prepared, folder, parties, rules)
     committee.assemble()
     length = rules.reference.length
@@ -174,7 +176,13 @@ def _ledger(study: Study, folder: RunFolder) -> SharedLedger:
     return new_ledger(folder.path, study.ledger, folder.party("administrator").account(), terms)
 
 
-def _rules(prepared: Prepared, folder: RunFolder) -> StudyRules:
+def study_rules(prepared: Prepared, curator: PublicKey) -> StudyRules:
+    """What every validator knows of the study.
+
+    Args:
+        prepared: of the study.
+        curator: the curator's public signing key.
+    """
     study, reference = prepared.study, prepared.split.reference
     model = lower(prepared.module, reference.shape)
     return StudyRules(
@@ -185,20 +193,38 @@ def _rules(prepared: Prepared, folder: RunFolder) -> StudyRules:
         aggregation=study.aggregation,
         curated=study.curated,
         reference=ReferenceShape(len(reference), reference.shape, len(reference.classes)),
-        curator=folder.party("curator").key("signing").public_key(),
+        curator=curator,
     )
 
 
-def _validator(rank: int, rules: StudyRules, chain: SharedLedger, store: ModelStore, folder: RunFolder) -> Validator:
-    own = folder.party(f"validator-{rank}")
+def make_validator(
+    rank: int, rules: StudyRules, ledger: Ledger, key: PrivateKey, store: ModelStore, own: PartyFolder
+) -> Validator:
+    """A validator with its own records in its folder.
+
+    Args:
+        rank: 0, 1 or 2.
+        rules: the study's.
+        ledger: the ledger, from its own account.
+        key: its envelope key.
+        store: where global models lie.
+        own: its folder.
+    """
     openings = OpeningLog(own.path / "openings.sqlite")
     standings = StandingLog(own.path / "standings.sqlite", rank)
     memories = RuleMemoryLog(own.path / "rule_memory.sqlite", rank)
-    account, key = chain.as_party(own.account()), own.key("envelope")
-    return Validator(rank, account, key, own.secret("randomness"), store, openings, standings, memories, rules)
+    return Validator(rank, ledger, key, own.secret("randomness"), store, openings, standings, memories, rules)
 
 
-def _curator(prepared: Prepared, chain: SharedLedger, store: ModelStore, folder: RunFolder) -> Curator:
+def make_curator(prepared: Prepared, ledger: Ledger, key: PrivateKey, store: ModelStore) -> Curator:
+    """The curator beside its reference set.
+
+    Args:
+        prepared: of the study.
+        ledger: the ledger, for reading.
+        key: its signing key.
+        store: where global models lie.
+    """
     study = prepared.study
     return Curator(
         reference=prepared.split.reference,
@@ -207,11 +233,16 @@ def _curator(prepared: Prepared, chain: SharedLedger, store: ModelStore, folder:
         probes=study.defence.probes,
         clip_norm=study.clipping.norm,
         seed=study.seed,
-        ledger=chain.reader,
-        key=folder.party("curator").key("signing"),
+        ledger=ledger,
+        key=key,
         store=store,
         layout=prepared.layout,
     )
+
+
+def _validator(rank: int, rules: StudyRules, chain: SharedLedger, store: ModelStore, folder: RunFolder) -> Validator:
+    own = folder.party(f"validator-{rank}")
+    return make_validator(rank, rules, chain.as_party(own.account()), own.key("envelope"), store, own)
 
 
 def _enrol(prepared: Prepared, folder: RunFolder, parties: Parties, rules: StudyRules) -> None:

@@ -103,6 +103,11 @@ class StandingLog:
             raise RoundVoid(f"validator-{self._rank}'s record of the evidence is not of {hospitals} hospitals")
         return standing
 
+    def holds(self, round_number: int, attempt: int) -> bool:
+        """Whether the attempt was judged here."""
+        query = "SELECT 1 FROM standings WHERE round = ? AND attempt = ?"
+        return self._database.execute(query, (round_number, attempt)).fetchone() is not None
+
     def curator_counts(self, round_number: int, attempt: int) -> bool:
         """Whether the curator's update has a part in the attempt's aggregate; False for one that was not judged."""
         query = "SELECT curator FROM standings WHERE round = ? AND attempt = ?"

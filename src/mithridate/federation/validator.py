@@ -165,6 +165,14 @@ class Validator:
         self._standings.put(state.round, state.attempt, verdicts.standing, curator=verdicts.curator)
         return verdicts
 
+    def judged(self, state: AttemptState) -> bool:
+        """Whether it keeps what it needs of an attempt that it judged, after a restart too."""
+        return self._standings.holds(state.round, state.attempt)
+
+    def all_say(self, answer: bool) -> bool:
+        """Whether all three validators answer yes; all come to the same. Each must ask at the same point."""
+        return agree_on_one(bytes([answer]), self._joined.peers) and answer
+
     def attest_verdicts(self, state: AttemptState, verdicts: tuple[Verdict, ...]) -> None:
         """Attests the verdicts on the ledger."""
         self._ledger.attest_verdicts(state.round, state.attempt, bytes(verdicts))

@@ -281,7 +281,7 @@ class PeerService:
                 if stream.ended.is_set():
                     break
                 stream.put(message)
-        except Exception:  # noqa: S110, BLE001 - gRPC raises a bare Exception where the caller broke off
+        except Exception:  # noqa: S110 - gRPC raises a bare Exception where the caller broke off
             pass
         finally:
             stream.end()

@@ -1,0 +1,234 @@
+"""The coordinator's desk: answers what sites ask, each according to its role, and keeps what they hand in."""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from mithridate.crypto.keys import PublicKey
+from mithridate.errors import MessageError, MithridateError, ProtocolError, SignatureInvalid, StoreError
+from mithridate.federation.coordinator import Coordinator
+from mithridate.federation.remote.wire import OVERHEAD, Item, Request, Topic, answer, open_request, pack_page, refusal
+from mithridate.federation.submission import MAX_OVERHEAD
+from mithridate.ledger.interface import AttemptState, Ledger, Phase
+from mithridate.ledger.store import ModelStore
+
+LOG = logging.getLogger(__name__)
+PAGE_BYTES = 64 * 2**20
+"""A page of parts is at most this large, or one part."""
+MODEL_OVERHEAD = 2**22
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Who may ask what, by name.
+
+    Args:
+        keys: every participant's signing key.
+        hospitals: name to index in the ledger's roster.
+        validators: name to rank in the committee.
+        curator: the curator's name.
+    """
+
+    keys: Mapping[str, PublicKey]
+    hospitals: Mapping[str, int]
+    validators: Mapping[str, int]
+    curator: str
+
+
+def request_limit(parameters: int, reference: int) -> int:
+    """The most bytes of a request in a study.
+
+    Args:
+        parameters: d; the curator's message of a round carries twice as many.
+        reference: ring elements of the reference set.
+    """
+    return 8 * max(2 * parameters, reference) + MAX_OVERHEAD + MODEL_OVERHEAD + OVERHEAD
+
+
+class Desk:
+    """Answers requests, from several threads at once. Nothing that a site sends makes it raise.
+
+    Args:
+        coordinator: keeps and divides the messages.
+        ledger: tells which attempt is open.
+        store: where global models lie.
+        roles: who may ask what.
+        reference: ring elements of the reference set.
+        parameters: d.
+    """
+
+    def __init__(
+        self,
+        coordinator: Coordinator,
+        ledger: Ledger,
+        store: ModelStore,
+        roles: Roles,
+        reference: int,
+        parameters: int,
+    ) -> None:
+        self._coordinator = coordinator
+        self._ledger = ledger
+        self._store = store
+        self._roles = roles
+        self._reference = reference
+        self._limit = request_limit(parameters, reference)
+        self._study_id = ledger.study_id()
+        self._numbers: dict[str, int] = {}
+        self._lock = threading.Lock()
+        self.requests: dict[str, int] = {}
+        """Requests answered, by topic, and those refused under "refused"."""
+
+    def answer(self, data: bytes) -> bytes:
+        """The answer to a request.
+
+        Args:
+            data: hostile.
+        """
+        sender = "somebody"
+        try:
+            request = open_request(data, self._study_id, self._roles.keys, self._limit)
+            sender = request.sender
+            self._in_order(request)
+            payload = _ANSWERS[request.topic](self, request)
+        except (ProtocolError, StoreError) as error:
+            LOG.warning("refused a request of %s: %s", sender, error)
+            return self._refused(str(error))
+        except MithridateError as error:
+            LOG.error("could not answer %s: %s", sender, error)
+            return self._refused(f"the coordinator cannot answer now: {error}")
+        self._count(request.topic.value)
+        return answer(payload)
+
+    def _refused(self, reason: str) -> bytes:
+        self._count("refused")
+        return refusal(reason)
+
+    def _count(self, topic: str) -> None:
+        with self._lock:
+            self.requests[topic] = self.requests.get(topic, 0) + 1
+
+    def _in_order(self, request: Request) -> None:
+        with self._lock:
+            if request.number <= self._numbers.get(request.sender, 0):
+                raise SignatureInvalid(f"a request of {request.sender} came twice or out of order: a replay")
+            self._numbers[request.sender] = request.number
+
+    def _model(self, request: Request) -> bytes:
+        (digest,) = _bytes(request, 1)
+        return self._store.get(digest.hex())
+
+    def _keep_model(self, request: Request) -> bytes:
+        self._rank(request)
+        (file,) = _bytes(request, 1)
+        self._store.put(file)
+        return b""
+
+    def _submission(self, request: Request) -> bytes:
+        index = self._roles.hospitals.get(request.sender)
+        if index is None:
+            raise MessageError(f"{request.sender} is no hospital of this study")
+        state, message = self._open_attempt(request, 3)
+        self._coordinator.accept(state, index, message)
+        return b""
+
+    def _curated(self, request: Request) -> bytes:
+        self._only_curator(request)
+        state, message = self._open_attempt(request, 3)
+        self._coordinator.accept_curated(state, message)
+        return b""
+
+    def _is_curated(self, request: Request) -> bytes:
+        state = self._attempt(request, *_integers(request, 2))
+        return bytes([self._coordinator.curated_part(state, self._rank(request)) is not None])
+
+    def _parts(self, request: Request) -> bytes:
+        round_number, attempt, first = _integers(request, 3)
+        state = self._attempt(request, round_number, attempt)
+        return self._page(state, self._rank(request), first)
+
+    def _page(self, state: AttemptState, rank: int, first: int) -> bytes:
+        page: dict[int, bytes] = {}
+        size = 0
+        for index in self._coordinator.senders(state):
+            if index < first:
+                continue
+            part = self._coordinator.part(state, index, rank)
+            if page and size + len(part) > PAGE_BYTES:
+                return pack_page(page, index)
+            page[index] = part
+            size += len(part)
+        return pack_page(page, 0)
+
+    def _curated_part(self, request: Request) -> bytes:
+        state = self._attempt(request, *_integers(request, 2))
+        return self._coordinator.curated_part(state, self._rank(request)) or b""
+
+    def _reference_part(self, request: Request) -> bytes:
+        return self._coordinator.reference_part(self._rank(request), self._reference)
+
+    def _keep_reference(self, request: Request) -> bytes:
+        self._only_curator(request)
+        if self._ledger.begun():
+            raise MessageError("the study has begun: its reference set is fixed")
+        (message,) = _bytes(request, 1)
+        self._coordinator.accept_reference(message, self._reference)
+        return b""
+
+    def _open_attempt(self, request: Request, size: int) -> tuple[AttemptState, bytes]:
+        *numbers, message = request.items if len(request.items) == size else [b""]
+        if len(numbers) != size - 1 or type(message) is not bytes:
+            raise MessageError(f"a {request.topic} holds round, attempt and message")
+        state = self._attempt(request, *_checked(request, numbers))
+        if state.phase is not Phase.SUBMITTING:
+            raise MessageError(f"round {state.round} attempt {state.attempt} takes no messages any more")
+        return state, message
+
+    def _attempt(self, request: Request, round_number: int, attempt: int) -> AttemptState:
+        latest = self._ledger.latest()
+        if latest is None or (latest.round, latest.attempt) != (round_number, attempt):
+            raise MessageError(f"{request.sender} asks about round {round_number} attempt {attempt}, which is not open")
+        return latest
+
+    def _rank(self, request: Request) -> int:
+        rank = self._roles.validators.get(request.sender)
+        if rank is None:
+            raise MessageError(f"{request.sender} is no validator of this study")
+        return rank
+
+    def _only_curator(self, request: Request) -> None:
+        if request.sender != self._roles.curator:
+            raise MessageError(f"{request.sender} is not the curator of this study")
+
+
+_ANSWERS: dict[Topic, Callable[[Desk, Request], bytes]] = {
+    Topic.MODEL: Desk._model,
+    Topic.KEEP_MODEL: Desk._keep_model,
+    Topic.SUBMISSION: Desk._submission,
+    Topic.CURATED: Desk._curated,
+    Topic.IS_CURATED: Desk._is_curated,
+    Topic.PARTS: Desk._parts,
+    Topic.CURATED_PART: Desk._curated_part,
+    Topic.REFERENCE: Desk._reference_part,
+    Topic.KEEP_REFERENCE: Desk._keep_reference,
+}
+
+
+def _integers(request: Request, size: int) -> list[int]:
+    if len(request.items) != size:
+        raise MessageError(f"a request for {request.topic} holds {size} integers")
+    return _checked(request, request.items)
+
+
+def _checked(request: Request, items: Sequence[Item]) -> list[int]:
+    numbers = [item for item in items if type(item) is int and 0 <= item < 2**63]
+    if len(numbers) != len(items):
+        raise MessageError(f"a request for {request.topic} holds other things than integers from zero on")
+    return numbers
+
+
+def _bytes(request: Request, size: int) -> list[bytes]:
+    items = [item for item in request.items if type(item) is bytes]
+    if len(request.items) != size or len(items) != size:
+        raise MessageError(f"a request for {request.topic} holds {size} item of bytes")
+    return items

@@ -1,0 +1,156 @@
+"""How three validators on different machines meet: fresh streams for each section, one SPU link while it works."""
+
+import hashlib
+import json
+import logging
+import os
+import secrets
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from mithridate.errors import RoundVoid
+from mithridate.federation.committee import CommitteeMember
+from mithridate.federation.opened import exchange
+from mithridate.federation.remote.validator_agent import NotMet
+from mithridate.mpc.links import LinkFiles, remote_link
+from mithridate.mpc.peers import HungUp
+from mithridate.mpc.remote_peers import PeerService, RemotePeers
+from mithridate.mpc.session import Session
+
+LOG = logging.getLogger(__name__)
+MAX_FAILURES = 3
+"""A section that broke off so often is given up."""
+_LINK_PATIENCE_S = 20.0
+_LOOK_S = 0.2
+_GRACE_S = 3.0
+_NONCE_BYTES = 16
+_MAX_BYTES = 4096
+
+
+class RemoteMeetings:
+    """See `validator_agent.Meetings`.
+
+    SPU neither notices at once that another validator is gone nor takes its link down safely then. So a section that
+    fails leaves this process in need of `restart`, and everything that matters is on the ledger and the disk.
+
+    Args:
+        service: the door to the two others.
+        addresses: "host:port" at which the three link SPU, in rank order.
+        files: certificates and key of that link.
+        state: a file that counts failures across restarts.
+        timeout: seconds that one validator waits for a message of another.
+        restart: ends this process and starts it anew.
+    """
+
+    def __init__(
+        self,
+        service: PeerService,
+        addresses: tuple[str, str, str],
+        files: LinkFiles,
+        state: Path,
+        timeout: float,
+        restart: Callable[[], None],
+    ) -> None:
+        self._service = service
+        self._addresses = addresses
+        self._files = files
+        self._state = state
+        self._timeout = timeout
+        self._restart = restart
+        self._session: Session | None = None
+        self._link = b""
+        self._broken = False
+
+    def hold(self, section: str, patience: float, action: Callable[[CommitteeMember], None]) -> None:
+        """See `Meetings.hold`."""
+        failures = self._failures(section)
+        if failures >= MAX_FAILURES:
+            raise RoundVoid(f"the validators were parted {failures} times in this section")
+        try:
+            peers = self._service.meet(section, patience)
+        except RoundVoid as error:
+            raise NotMet(str(error)) from error
+        try:
+            self._watched(peers, lambda: action(CommitteeMember(peers, self._linked(peers))))
+        except HungUp:
+            self._broken = bool(self._link)
+            self._count(section, failures + 1)
+            raise
+        except BaseException:
+            self._broken = bool(self._link)
+            raise
+        finally:
+            peers.hang_up()
+
+    def mend(self) -> None:
+        """See `Meetings.mend`: starts the process anew if a section failed."""
+        if self._broken:
+            LOG.warning("validator-%d starts anew: a section of the joint computation failed", self._service.rank)
+            self._restart()
+
+    def close(self) -> None:
+        """Leaves the others."""
+        self._service.close()
+
+    def _watched(self, peers: RemotePeers, work: Callable[[], None]) -> None:
+        """Does `work` in a thread of its own and leaves it behind where it waits for a validator that is gone."""
+        failures: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                work()
+            except BaseException as error:
+                failures.append(error)
+
+        thread = threading.Thread(target=run, name="section", daemon=True)
+        thread.start()
+        while thread.is_alive():
+            thread.join(_LOOK_S)
+            if thread.is_alive() and (gone := peers.gone):
+                thread.join(_GRACE_S)
+                if thread.is_alive():
+                    raise HungUp(f"validator-{gone[0]} left while this one was computing with it")
+        if failures:
+            raise failures[0]
+
+    def _linked(self, peers: RemotePeers) -> Session:
+        """The session that all three still have, or one on a new link."""
+        own = self._link or secrets.token_bytes(_NONCE_BYTES)
+        held = sorted([own, *exchange(own, peers)])
+        if self._session is not None and held[0] == held[2]:
+            return self._session
+        if self._session is not None:
+            raise HungUp("another validator has lost its link for the joint computation")
+        if held[0] == held[1] or held[1] == held[2]:
+            raise HungUp("another validator still has a link for the joint computation, and must give it up")
+        self._link = name = hashlib.sha256(b"".join(held)).digest()[:_NONCE_BYTES]
+        link = remote_link(
+            self._service.rank,
+            self._addresses,
+            self._files,
+            name.hex(),
+            receive_timeout_s=self._timeout,
+            patience_s=_LINK_PATIENCE_S,
+        )
+        self._session = Session(link)
+        return self._session
+
+    def _failures(self, section: str) -> int:
+        try:
+            known = json.loads(self._state.read_bytes()[:_MAX_BYTES])
+            return int(known[1]) if known[0] == section else 0
+        except (OSError, ValueError, LookupError, TypeError):
+            return 0
+
+    def _count(self, section: str, failures: int) -> None:
+        draft = self._state.with_suffix(".draft")
+        draft.write_text(json.dumps([section, failures]), encoding="utf-8")
+        draft.replace(self._state)
+
+
+def restart_process() -> None:
+    """Replaces this process by a fresh one with the same command line."""
+    with open("/proc/self/cmdline", "rb") as stream:
+        arguments = [argument.decode() for argument in stream.read().split(b"\0")[:-1]]
+    os.execv(arguments[0] if os.path.isabs(arguments[0]) else os.readlink("/proc/self/exe"), arguments)  # noqa: S606

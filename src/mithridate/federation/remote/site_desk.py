@@ -1,0 +1,119 @@
+"""A site's side of the coordinator's desk: what the parties' processes ask, in the protocol's words."""
+
+import threading
+import time
+from typing import Protocol
+
+from mithridate.crypto.keys import PrivateKey
+from mithridate.errors import MessageError, ModelAltered
+from mithridate.federation.remote.desk import MODEL_OVERHEAD, PAGE_BYTES
+from mithridate.federation.remote.wire import OVERHEAD, Item, RelayRefused, Topic, make_request, read_answer, read_page
+from mithridate.federation.submission import MAX_OVERHEAD
+from mithridate.ledger.interface import AttemptState
+from mithridate.ledger.store import ModelStore
+
+
+class Transport(Protocol):
+    """Carries a request to the coordinator and its answer back; only the site dials."""
+
+    def ask(self, request: bytes) -> bytes:
+        """The coordinator's answer.
+
+        Raises:
+            Unreachable: it did not come.
+        """
+        ...
+
+
+class CoordinatorDesk:
+    """The coordinator as one participant sees it.
+
+    Args:
+        transport: to the coordinator.
+        study_id: of the ledger.
+        name: the participant's.
+        key: its signing key.
+        parameters: d.
+        reference: ring elements of the reference set.
+    """
+
+    def __init__(
+        self, transport: Transport, study_id: bytes, name: str, key: PrivateKey, parameters: int, reference: int
+    ) -> None:
+        self._transport = transport
+        self._study_id = study_id
+        self._name = name
+        self._key = key
+        self._limit = max(PAGE_BYTES, 8 * max(2 * parameters, reference)) + MAX_OVERHEAD + MODEL_OVERHEAD + OVERHEAD
+        self._number = 0
+        self._lock = threading.Lock()
+        self.sent_bytes = 0
+        self.received_bytes = 0
+
+    def fetch_model(self, digest: bytes, store: ModelStore) -> None:
+        """Makes sure that `store` holds the model of a hash.
+
+        Raises:
+            RelayRefused, Unreachable: the coordinator does not have it, or does not answer.
+            MessageError: it sent another one.
+        """
+        try:
+            store.get(digest.hex())
+        except ModelAltered:
+            if store.put(self._ask(Topic.MODEL, digest)) != digest.hex():
+                raise MessageError(f"the coordinator sent another model than {digest.hex()}") from None
+
+    def keep_model(self, digest: bytes, store: ModelStore) -> None:
+        """Hands in a model, for others to fetch."""
+        self._ask(Topic.KEEP_MODEL, store.get(digest.hex()))
+
+    def hand_in(self, state: AttemptState, message: bytes) -> None:
+        """Hands in a hospital's message.
+
+        Raises:
+            RelayRefused: the coordinator does not take it, and says why.
+        """
+        self._ask(Topic.SUBMISSION, state.round, state.attempt, message)
+
+    def hand_in_curated(self, state: AttemptState, message: bytes) -> None:
+        """Hands in the curator's message of an attempt."""
+        self._ask(Topic.CURATED, state.round, state.attempt, message)
+
+    def is_curated(self, state: AttemptState) -> bool:
+        """Whether the coordinator says that it holds the curator's message of an attempt."""
+        return self._ask(Topic.IS_CURATED, state.round, state.attempt) == b"\1"
+
+    def parts(self, state: AttemptState) -> dict[int, bytes]:
+        """A validator's part of each hospital's message; hostile bytes by hospital."""
+        parts: dict[int, bytes] = {}
+        following = 0
+        while True:
+            page, following = read_page(self._ask(Topic.PARTS, state.round, state.attempt, following), self._limit)
+            parts.update(page)
+            if not following:
+                return parts
+
+    def curated_part(self, state: AttemptState) -> bytes | None:
+        """A validator's part of the curator's message of an attempt, None if there is none."""
+        return self._ask(Topic.CURATED_PART, state.round, state.attempt) or None
+
+    def reference_part(self) -> bytes:
+        """A validator's part of the reference set."""
+        return self._ask(Topic.REFERENCE)
+
+    def keep_reference(self, message: bytes) -> None:
+        """Hands in the reference set, sealed to the validators."""
+        self._ask(Topic.KEEP_REFERENCE, message)
+
+    def _ask(self, topic: Topic, *items: Item) -> bytes:
+        # One request at a time, so that they arrive in the order of their numbers.
+        with self._lock:
+            self._number = max(self._number + 1, time.time_ns())
+            request = make_request(self._study_id, self._name, self._key, self._number, topic, items)
+            data = self._transport.ask(request)
+            self.sent_bytes += len(request)
+            self.received_bytes += len(data)
+        try:
+            return read_answer(data, self._limit)
+        except RelayRefused as error:
+            raise RelayRefused(f"the coordinator refuses {topic}: {error}") from None
