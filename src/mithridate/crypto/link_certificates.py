@@ -1,7 +1,7 @@
-"""Certificates by which the validators know each other on their links: self-signed, and pinned by the roster.
+"""Certificates by which the validators know each other on their links: pinned, whoever signed them.
 
-A link accepts the very certificates of the two other validators and no authority's word, so that neither another
-participant nor a deceived authority can take a validator's place.
+A link accepts the very certificates of the two other validators, so that no other participant of the consortium can
+take a validator's place. Those of a link for the joint computation are made for that link alone.
 """
 
 import datetime
@@ -15,16 +15,17 @@ from mithridate.crypto.keys import PrivateKey
 from mithridate.errors import MessageError
 
 MAX_PEM_BYTES = 4096
-LIFETIME = datetime.timedelta(days=825)
+LIFETIME = datetime.timedelta(days=30)
+"""Of a link's own certificate: longer than any study keeps one link."""
 _CLOCK_SKEW = datetime.timedelta(minutes=5)
 
 
 def make_link_certificate(name: str, key: PrivateKey, lifetime: datetime.timedelta = LIFETIME) -> bytes:
-    """A self-signed certificate for one end of a link, PEM.
+    """A self-signed certificate for one end of one link, PEM.
 
     Args:
         name: of the participant, which stands in the certificate as its DNS name.
-        key: the participant's P-256 link key.
+        key: P-256, made for this link.
         lifetime: from now.
     """
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
@@ -48,25 +49,25 @@ def read_link_certificate(pem: bytes, name: str) -> x509.Certificate:
     """The certificate of `name`, checked for form, name and date.
 
     Args:
-        pem: from the roster.
+        pem: from the roster, or from that participant.
         name: whom it should name.
 
     Raises:
         MessageError: it is no certificate, too large, another's, or not valid today; the message says which.
     """
     if len(pem) > MAX_PEM_BYTES:
-        raise MessageError(f"{name}'s link certificate has {len(pem)} bytes where at most {MAX_PEM_BYTES} are allowed")
+        raise MessageError(f"{name}'s certificate has {len(pem)} bytes where at most {MAX_PEM_BYTES} are allowed")
     try:
         certificate = x509.load_pem_x509_certificate(pem)
         names = [str(attribute.value) for attribute in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
     except ValueError as error:
-        raise MessageError(f"{name}'s link certificate cannot be read: {error!s:.80}") from error
+        raise MessageError(f"{name}'s certificate cannot be read: {error!s:.80}") from error
     if names != [name]:
-        raise MessageError(f"the link certificate of {name} names {', '.join(names)[:80] or 'nobody'}")
+        raise MessageError(f"the certificate of {name} names {', '.join(names)[:80] or 'nobody'}")
     now = datetime.datetime.now(datetime.UTC)
     if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
         raise MessageError(
-            f"{name}'s link certificate is valid from {certificate.not_valid_before_utc:%Y-%m-%d} to "
+            f"{name}'s certificate is valid from {certificate.not_valid_before_utc:%Y-%m-%d} to "
             f"{certificate.not_valid_after_utc:%Y-%m-%d}: it must enrol a new one"
         )
     return certificate

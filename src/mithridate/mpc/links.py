@@ -33,12 +33,12 @@ def memory_links(receive_timeout_s: float = RECEIVE_TIMEOUT_S) -> list[libspu.li
 
 @dataclass(frozen=True)
 class LinkFiles:
-    """What one end of a link between machines reads from its disk, as SPU takes no key from memory.
+    """What one end of a link between machines reads from files, as SPU takes no key from memory.
 
     Args:
-        certificate: its link certificate, PEM.
-        key: its link key, PEM, not encrypted: readable by the validator's own user only.
-        trusted: the link certificates of the committee's three, PEM, and of nobody else.
+        certificate: its certificate of this link, PEM.
+        key: its key of this link, PEM.
+        trusted: the certificates of the committee's three, PEM, and of nobody else.
     """
 
     certificate: Path

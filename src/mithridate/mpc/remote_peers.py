@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import grpc
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509 import load_pem_x509_certificate
+from cryptography.x509 import DNSName, ExtensionNotFound, SubjectAlternativeName, load_pem_x509_certificate
 
 from mithridate.crypto.link_certificates import read_link_certificate
 from mithridate.errors import InputError, MessageError, RoundVoid
@@ -53,9 +53,9 @@ class Seat:
     """Where a validator is reached.
 
     Args:
-        name: as its link certificate has it.
+        name: as its certificate has it.
         address: "host:port".
-        certificate: its link certificate, PEM, from the roster.
+        certificate: its certificate, PEM, from the roster.
     """
 
     name: str
@@ -146,7 +146,7 @@ class PeerService:
     Args:
         rank: its place in the committee.
         seats: of the three, in rank order; its own tells where it listens.
-        key: its link key, PEM.
+        key: of its certificate, PEM.
         parameters: d, which bounds a message.
         timeout: seconds to wait for a message of another validator.
         listen: "host:port" to bind, where it differs from the seat's address.
@@ -306,8 +306,19 @@ class _Handler(grpc.GenericRpcHandler):  # type: ignore[misc]
 
 def _channel(seat: Seat, key: bytes, certificate: bytes, sizes: tuple[tuple[str, int], ...]) -> grpc.Channel:
     credentials = grpc.ssl_channel_credentials(seat.certificate, key, certificate)
-    options = (*_CHANNEL_OPTIONS, *sizes, ("grpc.ssl_target_name_override", seat.name), ("grpc.enable_http_proxy", 0))
+    # The certificate is pinned; the name that TLS compares besides is whichever it bears.
+    named = ("grpc.ssl_target_name_override", _host_name(seat))
+    options = (*_CHANNEL_OPTIONS, *sizes, named, ("grpc.enable_http_proxy", 0))
     return grpc.secure_channel(seat.address, credentials, options=options)
+
+
+def _host_name(seat: Seat) -> str:
+    certificate = read_link_certificate(seat.certificate, seat.name)
+    try:
+        names = certificate.extensions.get_extension_for_class(SubjectAlternativeName).value
+    except ExtensionNotFound:
+        return seat.name
+    return next(iter(names.get_values_for_type(DNSName)), seat.name)
 
 
 def _drained(box: "queue.SimpleQueue[bytes | None]") -> Iterator[bytes]:

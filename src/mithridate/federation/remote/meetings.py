@@ -5,10 +5,15 @@ import json
 import logging
 import os
 import secrets
+import shutil
+import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from mithridate.crypto.keys import generate, private_to_pem
+from mithridate.crypto.link_certificates import make_link_certificate, read_link_certificate
 from mithridate.errors import RoundVoid
 from mithridate.federation.committee import CommitteeMember
 from mithridate.federation.opened import exchange
@@ -17,6 +22,7 @@ from mithridate.mpc.links import LinkFiles, remote_link
 from mithridate.mpc.peers import HungUp
 from mithridate.mpc.remote_peers import PeerService, RemotePeers
 from mithridate.mpc.session import Session
+from mithridate.mpc.shares import VALIDATORS
 
 LOG = logging.getLogger(__name__)
 MAX_FAILURES = 3
@@ -37,7 +43,6 @@ class RemoteMeetings:
     Args:
         service: the door to the two others.
         addresses: "host:port" at which the three link SPU, in rank order.
-        files: certificates and key of that link.
         state: a file that counts failures across restarts.
         timeout: seconds that one validator waits for a message of another.
         restart: ends this process and starts it anew.
@@ -47,14 +52,12 @@ class RemoteMeetings:
         self,
         service: PeerService,
         addresses: tuple[str, str, str],
-        files: LinkFiles,
         state: Path,
         timeout: float,
         restart: Callable[[], None],
     ) -> None:
         self._service = service
         self._addresses = addresses
-        self._files = files
         self._state = state
         self._timeout = timeout
         self._restart = restart
@@ -124,17 +127,34 @@ class RemoteMeetings:
             raise HungUp("another validator has lost its link for the joint computation")
         if held[0] == held[1] or held[1] == held[2]:
             raise HungUp("another validator still has a link for the joint computation, and must give it up")
-        self._link = name = hashlib.sha256(b"".join(held)).digest()[:_NONCE_BYTES]
-        link = remote_link(
-            self._service.rank,
-            self._addresses,
-            self._files,
-            name.hex(),
-            receive_timeout_s=self._timeout,
-            patience_s=_LINK_PATIENCE_S,
-        )
-        self._session = Session(link)
+        self._link = hashlib.sha256(b"".join(held)).digest()[:_NONCE_BYTES]
+        self._session = self._new_session(peers)
         return self._session
+
+    def _new_session(self, peers: RemotePeers) -> Session:
+        rank = self._service.rank
+        # Made for this link alone, and told to the other two over a channel that knows them.
+        key = generate()
+        mine = make_link_certificate(_name(rank), key)
+        told = dict(zip((other for other in range(VALIDATORS) if other != rank), exchange(mine, peers), strict=True))
+        for other, certificate in told.items():
+            read_link_certificate(certificate, _name(other))
+        with private_folder() as folder:
+            files = LinkFiles(folder / "link.pem", folder / "link.key", folder / "trusted.pem")
+            files.certificate.write_bytes(mine)
+            files.key.write_bytes(private_to_pem(key, passphrase=None))
+            files.trusted.write_bytes(b"".join([mine, *told.values()]))
+            link = remote_link(
+                rank,
+                self._addresses,
+                files,
+                self._link.hex(),
+                receive_timeout_s=self._timeout,
+                patience_s=_LINK_PATIENCE_S,
+            )
+            # All have read their files once all are linked.
+            exchange(b"linked", peers)
+        return Session(link)
 
     def _failures(self, section: str) -> int:
         try:
@@ -147,6 +167,21 @@ class RemoteMeetings:
         draft = self._state.with_suffix(".draft")
         draft.write_text(json.dumps([section, failures]), encoding="utf-8")
         draft.replace(self._state)
+
+
+def _name(rank: int) -> str:
+    return f"validator-{rank}"
+
+
+@contextmanager
+def private_folder() -> Iterator[Path]:
+    """A folder in memory where there is one, for this user alone, gone afterwards."""
+    memory = Path("/dev/shm")  # noqa: S108 - the folder made in it is private
+    folder = Path(tempfile.mkdtemp(prefix="mithridate-", dir=memory if memory.is_dir() else None))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def restart_process() -> None:
