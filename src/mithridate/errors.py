@@ -32,6 +32,10 @@ class RunError(InputError):
     """A run folder is missing, incomplete, or belongs to another study."""
 
 
+class PolicyError(InputError):
+    """This site's own policy does not accept a study, or cannot be read; the message says why."""
+
+
 class BenchmarkError(MithridateError):
     """What a benchmark measures is wrong or did not run, so that its time would mean nothing."""
 
