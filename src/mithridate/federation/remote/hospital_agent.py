@@ -56,6 +56,8 @@ class HospitalAgent(Agent):
         self._trained: tuple[int, int] | None = None
         self._given_up: tuple[int, int] | None = None
         self._handed_in: set[tuple[int, int]] = set()
+        self.complained: list[tuple[int, int]] = []
+        """Round and attempt of each submission that was not answered."""
 
     def step(self, state: AttemptState) -> Step:
         """See `Agent.step`."""
@@ -126,11 +128,11 @@ class HospitalAgent(Agent):
         verdict = Rule(state.verdicts[self._index])
         LOG.info("%s: round %d attempt %d: %s", self.name, *place, verdict.word)
         if verdict in UNANSWERED:
-            self.complain(state, verdict)
+            self._complain(state, verdict)
         return Step.ACTED
 
-    def complain(self, state: AttemptState, verdict: Rule) -> None:
-        """Says on the ledger that a message which the coordinator took was not answered."""
+    def _complain(self, state: AttemptState, verdict: Rule) -> None:
+        self.complained.append((state.round, state.attempt))
         LOG.error(
             "%s: the coordinator took the message of round %d, and the validators found it %s",
             self.name,

@@ -1,0 +1,151 @@
+"""Agents among faults: every attempt ends in an attested model or in a reason on the ledger, and none waits for ever."""
+
+import sqlite3
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from mithridate.federation.remote import coordinator_agent
+from mithridate.federation.remote.agent import Pace
+from mithridate.ledger.interface import Phase
+from mithridate.mpc.peers import HungUp
+from mithridate.study import Study
+from mithridate.verification.verdict import Rule
+
+TABLES: dict[str, Any] = {
+    "name": "small",
+    "seed": 3,
+    "data": {"max_records": 300, "reference_per_class": 10},
+    "hospitals": {"count": 4},
+    "model": {"name": "logistic"},
+    "training": {"rounds": 1, "local_epochs": 1, "batch_size": 8, "learning_rate": 0.05},
+    "defence": {"name": "none"},
+    "runtime": {"deadline_seconds": 86_400},
+}
+Make = Callable[..., Any]
+
+
+def small(**tables: Any) -> Study:
+    document = dict(TABLES)
+    for key, value in tables.items():
+        document[key] = {**document.get(key, {}), **value}
+    return Study.model_validate(document)
+
+
+def attempts(federation: Any) -> list[Any]:
+    ledger = federation.chain.reader
+    return [ledger.attempt(1, attempt) for attempt in range(ledger.attempts(1))]
+
+
+@pytest.mark.parametrize("section", ["verify", "aggregate", "release"])
+def test_a_section_that_one_validator_leaves_is_tried_again(remote: Make, section: str) -> None:
+    federation = remote(small())
+    left: list[str] = []
+
+    def leave_once(name: str) -> None:
+        if name.endswith(section) and not left:
+            left.append(name)
+            raise HungUp("validator-0 left the computation")
+
+    federation.meetings[1].before = leave_once
+    federation.run()
+    (state,) = attempts(federation)
+    assert state.phase is Phase.RELEASED
+    assert len(left) == 1
+
+
+def test_a_validator_that_lost_what_it_kept_of_the_verdicts_costs_an_attempt_only(remote: Make) -> None:
+    federation = remote(small())
+
+    def lose(name: str) -> None:
+        if name.endswith("1/0/aggregate"):
+            file = federation.folder.party("validator-2").path / "standings.sqlite"
+            with sqlite3.connect(file) as database:
+                database.execute("DELETE FROM standings")
+
+    federation.meetings[2].before = lose
+    federation.run()
+    first, second = attempts(federation)
+    assert (first.phase, second.phase) == (Phase.VOID, Phase.RELEASED)
+    assert first.void_reason == "a validator lost what it kept of this attempt's verdicts"
+    assert second.generation == 1
+
+
+def test_one_validator_that_attests_another_model_changes_nothing(remote: Make) -> None:
+    federation = remote(small())
+    lying = federation.validators[2]._validator
+    lying._ledger, honest = _Lying(lying._ledger), lying._ledger
+    federation.run()
+    (state,) = attempts(federation)
+    assert state.phase is Phase.RELEASED
+    assert state.attestations[2] == bytes(32)[:-1] + b"\1"
+    assert state.model_hash == state.attestations[0] == state.attestations[1]
+    assert honest.current_model() == state.model_hash
+
+
+class _Lying:
+    def __init__(self, ledger: Any) -> None:
+        self._ledger = ledger
+
+    def attest_model(self, round_number: int, attempt: int, model_hash: bytes) -> None:
+        self._ledger.attest_model(round_number, attempt, bytes(32)[:-1] + b"\1")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ledger, name)
+
+
+def test_a_coordinator_that_loses_a_message_is_seen_by_its_hospital(remote: Make) -> None:
+    federation = remote(small())
+    accept = federation.parties.coordinator.accept
+
+    def lose(state: Any, sender: int, message: bytes) -> None:
+        accept(state, sender, message)
+        if sender == 1:
+            federation.parties.coordinator._path(state, sender).unlink()
+
+    federation.parties.coordinator.accept = lose
+    federation.run()
+    (state,) = attempts(federation)
+    assert Rule(state.verdicts[1]) is Rule.ENVELOPE
+    assert federation.hospitals[1].complained == [(1, 0)]
+    assert federation.hospitals[0].complained == []
+
+
+def test_hospitals_that_drop_out_hold_up_nobody_beyond_the_deadline(remote: Make) -> None:
+    federation = remote(small(runtime={"deadline_seconds": 8}, aggregation={"quorum": 0.5}))
+    federation.run(without=(federation.hospitals[2],))
+    (state,) = attempts(federation)
+    assert state.phase is Phase.RELEASED
+    assert Rule(state.verdicts[2]) is Rule.ABSENT
+
+
+def test_without_one_validator_the_study_stops_and_the_ledger_says_why(
+    remote: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(coordinator_agent, "MAX_VOIDS", 2)
+    federation = remote(small(runtime={"deadline_seconds": 2}), pace=Pace(poll=0.05, patience=2.0))
+    federation.run(without=(federation.validators[2],))
+    states = attempts(federation)
+    assert [state.phase for state in states] == [Phase.VOID, Phase.VOID]
+    assert {state.void_reason for state in states} == {"validator-2 did not commit its randomness in time"}
+    assert federation.coordinator.gave_up
+
+
+def test_a_validator_that_comes_late_is_waited_for(remote: Make) -> None:
+    federation = remote(small())
+    missing = federation.validators[1]
+    left: list[str] = []
+
+    def go_away(name: str) -> None:
+        if name.endswith("verify") and not left:
+            left.append(name)
+            # Like a restart: nothing that it opened is left.
+            missing._ready = False
+            missing._validator.forget()
+            raise HungUp("validator-1 was killed")
+
+    federation.meetings[1].before = go_away
+    federation.run()
+    (state,) = attempts(federation)
+    assert state.phase is Phase.RELEASED
