@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from mithridate.crypto.keys import PrivateKey, PublicKey, public_from_bytes, public_to_bytes
+from mithridate.data.dataset import Dataset
 from mithridate.errors import RunError
 from mithridate.federation.cascade import Cascade
 from mithridate.federation.committee import CommitteeMember
@@ -14,9 +15,10 @@ from mithridate.federation.coordinator import Coordinator
 from mithridate.federation.curator import Curator
 from mithridate.federation.folder import PartyFolder, RunFolder
 from mithridate.federation.hospital import Hospital
+from mithridate.federation.material import Material
 from mithridate.federation.openings import OpeningLog
 from mithridate.federation.prepared import Prepared
-from mithridate.federation.reference import ReferenceShape, share_reference
+from mithridate.federation.reference import share_reference
 from mithridate.federation.rule_memory import RuleMemoryLog
 from mithridate.federation.standings import StandingLog
 from mithridate.federation.validator import StudyRules, Validator
@@ -137,7 +139,7 @@ def seat(prepared: Prepared, folder: RunFolder) -> Parties:
         prepared.layout.size,
     )
     curator = folder.party("curator").key("signing")
-    rules = study_rules(prepared, curator.public_key())
+    rules = study_rules(prepared.material, curator.public_key())
     committee = Committee([_validator(rank, rules, chain, store, folder) for rank in range(VALIDATORS)])
     hospitals = tuple(
         Hospital(
@@ -149,7 +151,7 @@ def seat(prepared: Prepared, folder: RunFolder) -> Parties:
         )
         for site in prepared.sites
     )
-    beside_the_reference = make_curator(prepared, chain.reader, curator, store)
+    beside_the_reference = make_curator(prepared.material, prepared.split.reference, chain.reader, curator, store)
     parties = Parties(chain, coordinator, committee, hospitals, beside_the_reference, store)
     _enrol(prepared, folder, parties, rules)
     committee.assemble()
@@ -176,23 +178,23 @@ def _ledger(study: Study, folder: RunFolder) -> SharedLedger:
     return new_ledger(folder.path, study.ledger, folder.party("administrator").account(), terms)
 
 
-def study_rules(prepared: Prepared, curator: PublicKey) -> StudyRules:
+def study_rules(material: Material, curator: PublicKey) -> StudyRules:
     """What every validator knows of the study.
 
     Args:
-        prepared: of the study.
+        material: the study's.
         curator: the curator's public signing key.
     """
-    study, reference = prepared.study, prepared.split.reference
-    model = lower(prepared.module, reference.shape)
+    study, reference = material.study, material.reference
+    model = lower(material.module, reference.shape)
     return StudyRules(
-        layout=prepared.layout,
+        layout=material.layout,
         cascade=Cascade(study.defence, Bounds.of(study.clipping.norm), model, study.aggregation.robust),
         correct=Correct(model),
-        release=FellBehind(study.release.tolerance, len(reference)),
+        release=FellBehind(study.release.tolerance, reference.samples),
         aggregation=study.aggregation,
         curated=study.curated,
-        reference=ReferenceShape(len(reference), reference.shape, len(reference.classes)),
+        reference=reference,
         curator=curator,
     )
 
@@ -216,19 +218,20 @@ def make_validator(
     return Validator(rank, ledger, key, own.secret("randomness"), store, openings, standings, memories, rules)
 
 
-def make_curator(prepared: Prepared, ledger: Ledger, key: PrivateKey, store: ModelStore) -> Curator:
+def make_curator(material: Material, reference: Dataset, ledger: Ledger, key: PrivateKey, store: ModelStore) -> Curator:
     """The curator beside its reference set.
 
     Args:
-        prepared: of the study.
+        material: the study's.
+        reference: the preprocessed records.
         ledger: the ledger, for reading.
         key: its signing key.
         store: where global models lie.
     """
-    study = prepared.study
+    study = material.study
     return Curator(
-        reference=prepared.split.reference,
-        module=copy.deepcopy(prepared.module),
+        reference=reference,
+        module=copy.deepcopy(material.module),
         settings=study.training,
         probes=study.defence.probes,
         clip_norm=study.clipping.norm,
@@ -236,7 +239,7 @@ def make_curator(prepared: Prepared, ledger: Ledger, key: PrivateKey, store: Mod
         ledger=ledger,
         key=key,
         store=store,
-        layout=prepared.layout,
+        layout=material.layout,
     )
 
 

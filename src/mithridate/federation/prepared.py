@@ -14,6 +14,8 @@ from mithridate.attacks import Conspiracy
 from mithridate.data.split import Split, load_split
 from mithridate.errors import StudyError
 from mithridate.evaluation.records import RoundRecord
+from mithridate.federation.material import Material
+from mithridate.federation.reference import ReferenceShape
 from mithridate.federation.site import Site
 from mithridate.models.build import build_model
 from mithridate.models.layout import Layout
@@ -75,6 +77,13 @@ class Prepared:
             for index, dataset in enumerate(split.hospitals)
         )
         return cls(study, split, module, layout_of(module), to_vector(module), sites)
+
+    @property
+    def material(self) -> Material:
+        """The study's public part."""
+        reference = self.split.reference
+        shape = ReferenceShape(len(reference), reference.shape, len(reference.classes))
+        return Material(self.study, self.module, self.layout, self.initial, shape)
 
     @property
     def bounds(self) -> Bounds:

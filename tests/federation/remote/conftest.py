@@ -109,7 +109,7 @@ class RemoteFederation:
         self.meetings = [MemoryMeetings(self.room, rank) for rank in range(VALIDATORS)]
         self.pace = pace
         curator_key = self.folder.party("curator").key("signing")
-        self.rules = study_rules(self.prepared, curator_key.public_key())
+        self.rules = study_rules(self.prepared.material, curator_key.public_key())
         names = [*(site.name for site in self.prepared.sites), *(f"validator-{rank}" for rank in range(3)), "curator"]
         self.roles = Roles(
             keys={name: self.folder.party(name).key("signing").public_key() for name in names},
@@ -170,7 +170,9 @@ class RemoteFederation:
     def curator_agent(self) -> CuratorAgent:
         study = self.prepared.study
         key = self.folder.party("curator").key("signing")
-        curator = make_curator(self.prepared, self.chain.reader, key, self.store("curator"))
+        curator = make_curator(
+            self.prepared.material, self.prepared.split.reference, self.chain.reader, key, self.store("curator")
+        )
         desk = self.site_desk("curator")
         return CuratorAgent(curator, self.chain.reader, desk, study.curated, study.training.rounds, self.pace)
 
