@@ -17,6 +17,9 @@ class Domain(Enum):
     COMPONENT_1 = b"mithridate/component-1/1"
     COMPONENT_2 = b"mithridate/component-2/1"
     PROJECTION = b"mithridate/projection/1"
+    ENROLMENT_REQUEST = b"mithridate/enrolment-request/1"
+    ENROLMENT_ACCOUNT = b"mithridate/enrolment-account/1"
+    KIT_MANIFEST = b"mithridate/kit-manifest/1"
     # The contract holds the same bytes.
     RANDOMNESS = b"mithridate/randomness/1"
 
