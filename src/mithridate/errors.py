@@ -28,6 +28,14 @@ class ModelError(InputError):
     """A model cannot be built, trained or lowered to the encrypted runtime."""
 
 
+class ConsortiumError(InputError):
+    """The consortium file holds an unknown key, a wrong type or participants that do not go together."""
+
+
+class EnrolmentError(InputError):
+    """Keys, a request, a certificate register or a start-up kit cannot be used as they are."""
+
+
 class RunError(InputError):
     """A run folder is missing, incomplete, or belongs to another study."""
 
@@ -58,6 +66,10 @@ class EnvelopeError(ProtocolError):
 
 class SignatureInvalid(ProtocolError):
     """A signature is missing or does not verify under the enrolled key."""
+
+
+class CertificateRefused(ProtocolError):
+    """A participant has no certificate, or an expired, a revoked or another consortium's; the message names it."""
 
 
 class StaleError(ProtocolError):

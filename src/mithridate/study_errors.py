@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -57,6 +57,8 @@ def _known_keys(study: type[BaseModel], path: Location, document: object) -> lis
     section: Any = study
     for part in path:
         table = table[part]
-        field = section.model_fields.get(part) if isinstance(part, str) else None
-        section = field.annotation if field else section
+        if isinstance(part, int):
+            section = get_args(section)[0]
+        elif part in section.model_fields:
+            section = section.model_fields[part].annotation
     return list((attacks.get(table["name"]) if path[:1] == ("attacks",) else section).model_fields)

@@ -7,7 +7,21 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from mithridate.cli import attack, audit, bench, calibrate, defence, demo, ledger, predict, run, store
+from mithridate.cli import (
+    attack,
+    audit,
+    authority,
+    bench,
+    calibrate,
+    defence,
+    demo,
+    enrol,
+    ledger,
+    predict,
+    provision,
+    run,
+    store,
+)
 from mithridate.errors import MithridateError
 
 EXIT_FAILED = 1
@@ -26,6 +40,9 @@ app.command("predict")(predict.predict)
 app.command("audit")(audit.audit)
 app.command("bench")(bench.bench)
 app.command("calibrate")(calibrate.calibrate)
+app.command("enrol")(enrol.enrol)
+app.command("provision")(provision.provision)
+app.add_typer(authority.app, name="authority")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(store.app, name="store")
 app.add_typer(attack.app, name="attack")

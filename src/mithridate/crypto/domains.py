@@ -19,6 +19,9 @@ class Domain(Enum):
     PROJECTION = b"mithridate/projection/1"
     RELAY_REQUEST = b"mithridate/relay-request/1"
     RANDOM_VALUE = b"mithridate/random-value/1"
+    ENROLMENT_REQUEST = b"mithridate/enrolment-request/1"
+    ENROLMENT_ACCOUNT = b"mithridate/enrolment-account/1"
+    KIT_MANIFEST = b"mithridate/kit-manifest/1"
     # The contract holds the same bytes.
     RANDOMNESS = b"mithridate/randomness/1"
 

@@ -26,6 +26,10 @@ class SharedLedger:
         """The ledger as the party with this account sees it."""
         return ContractLedger(self._network, self.deployment, account)
 
+    def code(self, contract: str) -> bytes:
+        """The code that lies at the address of the contract of this name."""
+        return self._network.code(self.deployment.addresses[contract])
+
     def block(self) -> AbstractContextManager[None]:
         """See `Network.block`."""
         return self._network.block()

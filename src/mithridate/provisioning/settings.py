@@ -1,0 +1,78 @@
+"""A participant's own settings: a commented file in its kit, unsigned, since it is the participant's to change."""
+
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import BaseModel, Field, ValidationError
+
+from mithridate.errors import EnrolmentError
+from mithridate.ledger.settings import LedgerSettings
+from mithridate.provisioning.consortium import Role
+from mithridate.provisioning.private_files import read_bounded
+from mithridate.section import Section
+from mithridate.study_errors import describe
+
+SETTINGS_FILE = "local/participant.toml"
+MAX_BYTES = 1 << 16
+
+
+class ParticipantSettings(Section):
+    """What a participant decides itself."""
+
+    keys: str = Field(default="../keys", max_length=4096)
+    """Folder with the keys that `mithridate enrol` made; where it is relative, to the kit."""
+    state: str = Field(default="../state", max_length=4096)
+    """Folder for journals, caches and whatever else has to outlive a restart; where it is relative, to the kit."""
+    data: str = Field(default="", max_length=4096)
+    """A hospital's or curator's records; where it is relative, to the kit. Others leave it empty."""
+    ledger: LedgerSettings = LedgerSettings()
+    """How it reaches the ledger."""
+
+
+def commented(settings: ParticipantSettings, name: str, role: Role) -> str:
+    """The settings as TOML, every key with its explanation above it."""
+    head = [f"# Settings of {name}, {role}. They are this participant's own: change what you need, and keep a copy."]
+    return "\n".join([*head, "", *_lines(settings, ""), ""])
+
+
+def read_settings(kit: Path) -> ParticipantSettings:
+    """The settings in a kit.
+
+    Raises:
+        EnrolmentError: there are none, or any number of unknown keys and wrong values, all named at once.
+    """
+    file = kit / SETTINGS_FILE
+    try:
+        document = tomllib.loads(read_bounded(file, MAX_BYTES, "a participant's settings").decode("utf-8"))
+    except ValueError as error:
+        raise EnrolmentError(f"{file} is not valid TOML: {error}") from error
+    try:
+        return ParticipantSettings.model_validate(document)
+    except ValidationError as error:
+        problems = describe(error, ParticipantSettings, document)
+        raise EnrolmentError("\n  ".join([f"{file}:", *problems])) from None
+
+
+def _lines(section: BaseModel, prefix: str) -> Iterator[str]:
+    tables: list[tuple[str, BaseModel]] = []
+    for name, field in type(section).model_fields.items():
+        value = getattr(section, name)
+        if isinstance(value, BaseModel):
+            tables.append((prefix + name, value))
+            continue
+        yield f"# {field.description}"
+        yield f"{name} = {_toml(value)}"
+    for name, table in tables:
+        yield from ("", f"[{name}]", *_lines(table, f"{name}."))
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_toml, value))}]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int):
+        return str(value)
+    escaped = str(value).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
