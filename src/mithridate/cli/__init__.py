@@ -17,6 +17,7 @@ from mithridate.cli import (
     demo,
     enrol,
     ledger,
+    participants,
     predict,
     provision,
     run,
@@ -44,6 +45,8 @@ app.command("enrol")(enrol.enrol)
 app.command("provision")(provision.provision)
 app.add_typer(authority.app, name="authority")
 app.add_typer(ledger.app, name="ledger")
+for role in participants.ROLES:
+    app.add_typer(participants.command(role), name=role)
 app.add_typer(store.app, name="store")
 app.add_typer(attack.app, name="attack")
 app.add_typer(defence.app, name="defence")

@@ -31,11 +31,12 @@ def provision(
         from mithridate.provisioning.authority import open_authority
         from mithridate.provisioning.kit import Contents, write_kits
         from mithridate.provisioning.ledger_terms import deployed
+        from mithridate.provisioning.study_inputs import read_inputs
 
         opened = open_authority(authority, password(password_file))
         opened.refuse_other(consortium)
         terms, study = deployed(run) if run else (None, None)
-        kits = write_kits(opened, out, Contents(terms, study))
+        kits = write_kits(opened, out, Contents(terms, study, read_inputs(run) if run else None))
     missing = [person.name for person in opened.consortium.participants if person.name not in kits]
     if json:
         folders = {name: str(folder) for name, folder in kits.items()}

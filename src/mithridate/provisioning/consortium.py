@@ -80,6 +80,8 @@ class Participant(Section):
     """Port on which it listens; the coordinator's and the validators' only."""
     email: str | None = Field(default=None, max_length=64, pattern=r"^[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}$")
     """An administrator's address, under which the engine knows it."""
+    records: int | None = Field(default=None, ge=1, le=2**31)
+    """How many records a hospital may claim, which bounds its weight; a hospital's only."""
     node: str | None = Field(default=None, max_length=1024)
     """URL of its own node of the ledger's network."""
 
@@ -197,6 +199,9 @@ def _own_problems(participant: Participant) -> Iterator[tuple[str, object, str]]
             yield key, value, f"should be given: the others dial a {participant.role}"
         if not participant.role.listens and value is not None:
             yield key, value, f"should be left out: a {participant.role} only dials out and opens no port"
+    if (participant.records is not None) != (participant.role is Role.HOSPITAL):
+        text = "should be given for a hospital, and for nobody else: it bounds the hospital's weight"
+        yield "records", participant.records, text
     if participant.role is Role.ADMINISTRATOR and participant.email is None:
         yield "email", None, "should be given: the engine knows administrators by their address"
 

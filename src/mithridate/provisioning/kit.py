@@ -23,10 +23,26 @@ from mithridate.provisioning.private_files import PRIVATE_FOLDER
 from mithridate.provisioning.revocation import LIST_FILE
 from mithridate.provisioning.roster import Member, Roster, make_roster
 from mithridate.provisioning.settings import SETTINGS_FILE, ParticipantSettings, commented
+from mithridate.provisioning.study_inputs import INPUTS_FILE, StudyInputs
 from mithridate.study import Study
 
 ROSTER_FILE, LEDGER_FILE, STUDY_FILE, MEMBER_FILE = "roster.json", "ledger.json", "study.json", "member.json"
-START_FILE = "start.sh"
+START_FILE, POLICY_FILE = "start.sh", "local/policy.toml"
+_EMPTY_POLICY = """\
+# Which studies this hospital takes part in. What is not listed here is refused, and the reason stands on the ledger.
+# `mithridate hospital terms KIT` prints what the study of this kit would need, for you to check and to paste.
+studies = []
+model_code = []
+validators = []
+
+[privacy]
+# The longest update, in L2, that may leave this hospital as shares.
+clip = 256.0
+# The fewest hospitals whose updates an aggregate may add up.
+accepted = 2
+"""
+HOOK = "mithridate.federation.flare.hook.Hook"
+"""The component that hands the running engine to our process."""
 STARTED = (Role.COORDINATOR, *CLIENTS)
 """Roles that run all the time; the others give a command now and then."""
 
@@ -38,12 +54,14 @@ class Contents:
     Attributes:
         terms: where the study's contracts lie; None before they are deployed.
         study: which is to be run; None before there is one.
+        inputs: what its model takes and gives; None before there is a study.
         components: role to the class path of the component that joins our protocol to the engine's process.
     """
 
     terms: LedgerTerms | None = None
     study: Study | None = None
-    components: Mapping[Role, str] = field(default_factory=dict)
+    inputs: StudyInputs | None = None
+    components: Mapping[Role, str] = field(default_factory=lambda: dict.fromkeys(STARTED, HOOK))
 
 
 def write_kits(authority: Authority, out: Path, contents: Contents) -> dict[str, Path]:
@@ -98,11 +116,15 @@ def _write_common(kit: Path, member: Member, roster: Roster, contents: Contents)
         (startup / LEDGER_FILE).write_text(contents.terms.model_dump_json(indent=1) + "\n", encoding="utf-8")
     if contents.study:
         (startup / STUDY_FILE).write_text(contents.study.to_json(), encoding="utf-8")
+    if contents.inputs:
+        (startup / INPUTS_FILE).write_text(contents.inputs.to_json(), encoding="utf-8")
     person = member.participant
     nodes = tuple(other.participant.node for other in roster.of(Role.VALIDATOR) if other.participant.node)
     known = contents.study.ledger if contents.study else LedgerSettings()
     settings = ParticipantSettings(ledger=nodes_of(person.node, nodes, known))
     (kit / SETTINGS_FILE).write_text(commented(settings, person.name, person.role), encoding="utf-8")
+    if person.role is Role.HOSPITAL:
+        (kit / POLICY_FILE).write_text(_EMPTY_POLICY, encoding="utf-8")
     if person.role in STARTED:
         (kit / START_FILE).write_text(_start(person), encoding="utf-8")
         (kit / START_FILE).chmod(0o755)

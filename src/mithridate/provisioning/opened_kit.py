@@ -34,6 +34,7 @@ from mithridate.provisioning.private_files import read_bounded, write_new
 from mithridate.provisioning.revocation import LIST_FILE, MAX_BYTES, Revocations, read_revocations
 from mithridate.provisioning.roster import Member, Roster
 from mithridate.provisioning.settings import ParticipantSettings, read_settings
+from mithridate.provisioning.study_inputs import INPUTS_FILE, StudyInputs
 from mithridate.study import Study
 
 LOCK_FILE = "lock"
@@ -55,6 +56,7 @@ class Kit:
         revocations: certificates that were taken back.
         terms: where the study's contracts lie; None before they are deployed.
         study: None before there is one.
+        inputs: what its model takes and gives; None before there is a study.
         settings: the participant's own.
     """
 
@@ -66,6 +68,7 @@ class Kit:
     revocations: Revocations
     terms: LedgerTerms | None
     study: Study | None
+    inputs: StudyInputs | None
     settings: ParticipantSettings
 
     def path(self, configured: str) -> Path:
@@ -108,7 +111,9 @@ def open_kit(folder: Path, authority: str, *, now: datetime | None = None) -> Ki
     if examine(certificate, root, revocations, now) != member.participant.subject:
         raise CertificateRefused(f"{file} is not the certificate of {member.participant.name}: unpack the kit anew")
     terms, study = _ledger(startup), _study(startup)
-    return Kit(folder, member, roster, root, certificate, revocations, terms, study, read_settings(folder))
+    return Kit(
+        folder, member, roster, root, certificate, revocations, terms, study, _inputs(startup), read_settings(folder)
+    )
 
 
 @contextmanager
@@ -178,6 +183,11 @@ def _ledger(startup: Path) -> LedgerTerms | None:
 def _study(startup: Path) -> Study | None:
     file = startup / STUDY_FILE
     return Study.from_json(_read(file).decode("utf-8", "replace")) if file.exists() else None
+
+
+def _inputs(startup: Path) -> StudyInputs | None:
+    file = startup / INPUTS_FILE
+    return StudyInputs.from_json(_read(file).decode("utf-8", "replace")) if file.exists() else None
 
 
 def _model(file: Path, kind: type[Model]) -> Model:

@@ -24,6 +24,8 @@ class Member(Section):
     """Its certificate's number, in hexadecimal."""
     certificate: str = Field(pattern=r"^[0-9a-f]{64}$")
     """SHA-256 of its certificate."""
+    pem: str = Field(default="", max_length=8192)
+    """A validator's certificate itself, as the other two accept no other from it; empty for everybody else."""
     expires: int = Field(ge=0)
     """When that certificate ends, in seconds since 1970."""
 
@@ -78,5 +80,6 @@ def _member(participant: Participant, entry: Entry) -> Member:
         keys=entry.keys,
         serial=entry.serial,
         certificate=fingerprint(certificate),
+        pem=entry.certificate if participant.role is Role.VALIDATOR else "",
         expires=entry.expires,
     )

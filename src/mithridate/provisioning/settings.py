@@ -17,6 +17,24 @@ SETTINGS_FILE = "local/participant.toml"
 MAX_BYTES = 1 << 16
 
 
+class PaceSettings(Section):
+    """How a participant follows the ledger and waits for others."""
+
+    poll: float = Field(default=1.0, gt=0, le=60)
+    """Seconds between two looks at the ledger while nothing happens."""
+    patience: float = Field(default=300.0, ge=5, le=86_400)
+    """Seconds that a validator waits for the other two before it gives an attempt up."""
+    timeout: float = Field(default=120.0, ge=1, le=3_600)
+    """Seconds that one message to another participant may take."""
+
+
+class MonitoringSettings(Section):
+    """Where a participant tells how it is."""
+
+    port: int = Field(default=0, ge=0, le=65_535)
+    """Port on this machine's loopback interface for /health, /status and /metrics; 0 for none."""
+
+
 class ParticipantSettings(Section):
     """What a participant decides itself."""
 
@@ -26,6 +44,12 @@ class ParticipantSettings(Section):
     """Folder for journals, caches and whatever else has to outlive a restart; where it is relative, to the kit."""
     data: str = Field(default="", max_length=4096)
     """A hospital's or curator's records; where it is relative, to the kit. Others leave it empty."""
+    policy: str = Field(default="local/policy.toml", max_length=4096)
+    """A hospital's own policy; where it is relative, to the kit. Others leave it as it is."""
+    pace: PaceSettings = PaceSettings()
+    """How it follows the ledger and waits for others."""
+    monitoring: MonitoringSettings = MonitoringSettings()
+    """Where it tells how it is."""
     ledger: LedgerSettings = LedgerSettings()
     """How it reaches the ledger."""
 
@@ -72,7 +96,7 @@ def _toml(value: object) -> str:
         return f"[{', '.join(map(_toml, value))}]"
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, int):
+    if isinstance(value, int | float):
         return str(value)
     escaped = str(value).replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'

@@ -1,13 +1,21 @@
 """The curator's process: in each attempt it trains on the reference set and hands in what the validators test by."""
 
+import hashlib
 import logging
+from pathlib import Path
 
+from mithridate.crypto.keys import PrivateKey, PublicKey, public_from_bytes
+from mithridate.data.dataset import Dataset
 from mithridate.errors import EncodingError
 from mithridate.federation.curator import Curator
+from mithridate.federation.material import Material
+from mithridate.federation.reference import share_reference
 from mithridate.federation.remote.agent import Agent, Pace, Step
 from mithridate.federation.remote.site_desk import CoordinatorDesk
 from mithridate.federation.remote.wire import RelayRefused
+from mithridate.federation.submission import parse
 from mithridate.ledger.interface import AttemptState, Ledger, Phase
+from mithridate.models.files import to_safetensors
 
 LOG = logging.getLogger(__name__)
 
@@ -22,16 +30,45 @@ class CuratorAgent(Agent):
         curated: whether the study has it send something in every round.
         rounds: of the study.
         pace: how it follows the ledger.
+        reference: the reference set, to be handed in before the study begins; None if that was done otherwise.
     """
 
     def __init__(
-        self, curator: Curator, ledger: Ledger, desk: CoordinatorDesk, curated: bool, rounds: int, pace: Pace
+        self,
+        curator: Curator,
+        ledger: Ledger,
+        desk: CoordinatorDesk,
+        curated: bool,
+        rounds: int,
+        pace: Pace,
+        reference: "ReferenceHandIn | None" = None,
     ) -> None:
         super().__init__("curator", ledger, rounds, pace)
         self._curator = curator
         self._desk = desk
         self._curated = curated
+        self._reference = reference
         self._done: tuple[int, int] | None = None
+
+    def look(self) -> Step:
+        """See `Agent.look`; before the study begins, the reference set is handed in."""
+        if self._reference is not None and not self._ledger.begun():
+            return self._hand_in_reference(self._reference)
+        return super().look()
+
+    def _hand_in_reference(self, reference: "ReferenceHandIn") -> Step:
+        validators = self._ledger.validators()
+        if any(not validator.envelope_key for validator in validators):
+            self.status.now("waiting for the validators' keys")
+            return Step.IDLE
+        keys = [public_from_bytes(validator.envelope_key) for validator in validators]
+        message, digest = reference.message(self._curator.reference, self._ledger.study_id(), keys)
+        if not reference.done:
+            self._desk.keep_reference(message)
+            reference.done = True
+            LOG.info("the reference set is handed in; the administrator begins the study with %s", digest.hex())
+        self.status.now("waiting for the administrator to begin the study")
+        return Step.IDLE
 
     def step(self, state: AttemptState) -> Step:
         """See `Agent.step`."""
@@ -47,3 +84,37 @@ class CuratorAgent(Agent):
             LOG.warning("the curator sits out round %d: %s", state.round, error)
         self._done = place
         return Step.ACTED
+
+
+class ReferenceHandIn:
+    """The reference set's message, made once: its digest binds the study, so a restart must send the same bytes.
+
+    Args:
+        material: the study's.
+        key: the curator's signing key.
+        state: its folder; `reference.msg` and `reference.sha256` are kept there.
+    """
+
+    def __init__(self, material: Material, key: PrivateKey, state: Path) -> None:
+        self._material = material
+        self._key = key
+        self._file = state / "reference.msg"
+        self._digest_file = state / "reference.sha256"
+        self.done = False
+
+    def message(self, reference: Dataset, study_id: bytes, validators: list[PublicKey]) -> tuple[bytes, bytes]:
+        """The message and its digest for the ledger, 32 bytes."""
+        length = self._material.reference.length
+        if self._file.exists():
+            message = self._file.read_bytes()
+            parsed = parse(message, length).header
+            if parsed.context.study_id == study_id:
+                return message, parsed.digest()
+        initial = hashlib.sha256(to_safetensors(self._material.initial, self._material.layout)).digest()
+        context = self._material.reference.context(study_id, initial)
+        message, digest = share_reference(reference, context, self._key, validators)
+        draft = self._file.with_suffix(".draft")
+        draft.write_bytes(message)
+        draft.replace(self._file)
+        self._digest_file.write_text(digest.hex() + "\n", encoding="ascii")
+        return message, digest

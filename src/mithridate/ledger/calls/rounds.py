@@ -89,6 +89,10 @@ class RoundCalls(ContractCalls):
         """See `Rounds.begun`."""
         return bool(self._read("Study", "begun"))
 
+    def grace(self) -> int:
+        """See `Rounds.grace`."""
+        return int(self._read("Study", "grace"))
+
     def configuration(self) -> bytes:
         """See `Rounds.configuration`."""
         return bytes(self._read("Study", "configuration"))

@@ -171,6 +171,10 @@ class Rounds(Protocol):
         """Whether `begin` was called."""
         ...
 
+    def grace(self) -> int:
+        """Seconds after an attempt's deadline when one validator or the coordinator alone may void it."""
+        ...
+
     def configuration(self) -> bytes:
         """Hash of the study's configuration, fixed when the ledger was made."""
         ...

@@ -274,6 +274,10 @@ class Study:
         """Whether the roster is frozen."""
         return self._begun
 
+    def grace(self) -> int:
+        """Seconds after a deadline when one party alone may void an attempt."""
+        return self._terms.grace
+
     def configuration(self) -> bytes:
         """Hash of the study's configuration."""
         return self._terms.configuration
