@@ -18,6 +18,7 @@ from mithridate.cli import (
     enrol,
     ledger,
     participants,
+    poc,
     predict,
     provision,
     run,
@@ -37,6 +38,7 @@ app = typer.Typer(
 )
 app.command("run")(run.run)
 app.command("demo")(demo.demo)
+app.command("poc")(poc.poc)
 app.command("predict")(predict.predict)
 app.command("audit")(audit.audit)
 app.command("bench")(bench.bench)

@@ -1,0 +1,65 @@
+"""`mithridate poc`: a whole consortium as separate processes on this machine."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mithridate.cli.options import Debug, Json
+from mithridate.cli.output import print_json, stdout_held
+
+
+def poc(
+    hospitals: Annotated[int, typer.Option(help="Number of hospitals, 3 to 100; two of five are malicious.")] = 5,
+    study_file: Annotated[
+        Path | None,
+        typer.Option("--study", metavar="STUDY.toml", help="A study file. [default: breast cancer, 3 rounds]"),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, such as training.rounds=2. Repeatable."),
+    ] = None,
+    network: Annotated[
+        str, typer.Option(help="The ledger's: clique (four geth sealers), embedded (one service), or auto.")
+    ] = "auto",
+    out: Annotated[Path, typer.Option(help="A new folder for everybody's kits, keys, state and logs.")] = Path(
+        "runs/poc"
+    ),
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Provision a consortium, start every participant in a process of its own with TLS, and run a study."""
+    import contextlib
+    import time
+
+    from mithridate.cli.progress import RoundProgress
+
+    with stdout_held() if json else contextlib.nullcontext():
+        from mithridate.evaluation.records import read_records, summarise, write_summary
+        from mithridate.evaluation.report import load_run, write_report
+        from mithridate.poc.run import Poc
+        from mithridate.poc.study import poc_study
+
+        study = poc_study(study_file, hospitals, settings or [])
+        with RoundProgress(study.training.rounds, study.hospitals.count, lines=not json) as progress:
+            if not json:
+                typer.echo(f"provisioning {study.hospitals.count} hospitals, 3 validators and the rest in {out}")
+            with Poc(out, study, network, progress) as running:
+                if not json:
+                    typer.echo(f"ledger: {running.ground.kind}; starting {len(running.processes)} processes")
+                running.start()
+                started = time.perf_counter()
+                running.follow()
+                folder = running.consortium.study
+                kind = running.ground.kind
+        summary = summarise(study.name, read_records(folder), run=folder, seconds=time.perf_counter() - started)
+        write_summary(summary)
+        write_report(folder / "report.html", study.name, [load_run(folder, study.name, seconds=summary.seconds)])
+    if json:
+        print_json({**summary.to_dict(), "network": kind, "folder": str(out)})
+        return
+    typer.echo(
+        f"{summary.name}: accuracy {summary.accuracy:.3f} after {summary.rounds} rounds, {summary.seconds:.1f} s"
+    )
+    typer.echo(f"model  {summary.model_hash}")
+    typer.echo(f"report {folder / 'report.html'}; each participant's log is in {out}/NAME/log")

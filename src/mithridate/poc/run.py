@@ -1,0 +1,239 @@
+"""Runs the proof of concept: starts everybody, begins the study, follows it on the ledger, and restarts who falls."""
+
+import contextlib
+import secrets
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mithridate.errors import ModelAltered, RunError
+from mithridate.evaluation.prediction import INPUTS_FILE, ModelInputs
+from mithridate.evaluation.records import Observer, RoundRecord, append_record
+from mithridate.federation.attempt import STATUS
+from mithridate.federation.prepared import Prepared
+from mithridate.federation.remote.deploying import initial_model
+from mithridate.ledger.interface import AttemptState, Phase
+from mithridate.ledger.keystore import PASSWORD_VARIABLE, read_keystore
+from mithridate.ledger.run_ledger import ledger_of
+from mithridate.ledger.shared import SharedLedger
+from mithridate.ledger.store import ModelStore
+from mithridate.ledger.verify import MODELS_FOLDER, attempts
+from mithridate.models.files import from_safetensors
+from mithridate.poc.consortium import (
+    ADMINISTRATOR,
+    COORDINATOR,
+    CURATOR,
+    Pace,
+    Place,
+    ProvisionedConsortium,
+    provision_consortium,
+)
+from mithridate.poc.ground import Ground, start_ground
+from mithridate.poc.process import PocProcess
+from mithridate.provisioning.consortium import Role
+from mithridate.provisioning.keys import ACCOUNT_FILE
+from mithridate.study import Study
+from mithridate.verification.verdict import Rule
+
+STARTED = (Role.COORDINATOR, Role.VALIDATOR, Role.CURATOR, Role.HOSPITAL)
+BEGIN_S = 240.0
+LOOK_S = 0.5
+MAX_STARTS = 20
+
+
+class Poc:
+    """A consortium of processes.
+
+    Args:
+        folder: new; everything lies below it.
+        study: as the user wrote it; the network is put into it here.
+        network: `clique`, `embedded` or `auto`.
+        observer: told of rounds.
+        pace: how fast participants look and wait.
+    """
+
+    def __init__(self, folder: Path, study: Study, network: str, observer: Observer, pace: Pace | None = None) -> None:
+        if folder.exists() and any(folder.iterdir()):
+            raise RunError(f"{folder} holds something: choose a new folder")
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder.resolve()
+        self._observer = observer
+        self._password = secrets.token_urlsafe(24)
+        self.ground: Ground = start_ground(network, self.folder / "network")
+        try:
+            self.prepared = Prepared.of(_on(study, self.ground))
+            self.consortium: ProvisionedConsortium = provision_consortium(
+                self.folder, self.prepared, self.ground, self._password, pace or Pace()
+            )
+        except BaseException:
+            self.ground.stop()
+            raise
+        self.processes = {place.name: self._process(place) for place in self.consortium.of(*STARTED)}
+        self._chain: SharedLedger | None = None
+        self._recorded: set[tuple[int, int]] = set()
+
+    @property
+    def chain(self) -> SharedLedger:
+        """The study's ledger."""
+        if self._chain is None:
+            self._chain = ledger_of(self.consortium.study)
+        return self._chain
+
+    def start(self) -> None:
+        """Starts everybody, and begins the study once the curator has handed in the reference set.
+
+        Raises:
+            RunError: somebody does not start; the message holds the end of its log.
+        """
+        for process in self.processes.values():
+            process.start()
+        digest = self._await_reference()
+        account = read_keystore(self.consortium.places[ADMINISTRATOR].keys / ACCOUNT_FILE, self._password)
+        store = ModelStore(self.consortium.study / MODELS_FOLDER)
+        initial = bytes.fromhex(store.put(initial_model(self.prepared.material)))
+        split = self.prepared.split
+        inputs = ModelInputs.of(split.test, split.preprocessing)
+        (self.consortium.study / INPUTS_FILE).write_text(inputs.to_json(), encoding="utf-8")
+        self.chain.as_party(account).begin(initial, digest)
+        self._keep(self.prepared.initial_record(initial.hex()))
+
+    def follow(self, each: Callable[[], None] = lambda: None, timeout: float | None = None) -> AttemptState:
+        """Follows the study to its end, writing down every attempt.
+
+        Args:
+            each: called at every look.
+            timeout: seconds for the whole.
+
+        Returns:
+            The last attempt: of the last round, or the one at which the study stopped.
+
+        Raises:
+            RunError: the time ran out, or a participant cannot be kept running.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            each()
+            self.record()
+            state = self.chain.reader.latest()
+            if state is not None and self._is_over(state):
+                self.record()
+                return state
+            self.keep_running()
+            if deadline is not None and time.monotonic() > deadline:
+                raise RunError(f"the study did not end within {timeout:g} s; the logs are in {self.folder}")
+            time.sleep(LOOK_S)
+
+    def keep_running(self) -> None:
+        """Starts again whoever ended without being done, as a service manager does.
+
+        Raises:
+            RunError: somebody ended too often; the message holds the end of its log.
+        """
+        for process in self.processes.values():
+            if process.status in (None, 0) or self._study_over():
+                continue
+            if process.starts >= MAX_STARTS:
+                raise RunError(f"{process.name} ended {process.starts} times; its log ends:\n{process.end_of_log()}")
+            process.start()
+
+    def record(self) -> list[RoundRecord]:
+        """Writes down the attempts that ended since the last call."""
+        made = []
+        for state in attempts(self.chain.reader):
+            if state.phase in STATUS and (state.round, state.attempt) not in self._recorded:
+                self._recorded.add((state.round, state.attempt))
+                made.append(self._record(state))
+                self._keep(made[-1])
+        return made
+
+    def stop(self) -> None:
+        """Ends everybody."""
+        for process in self.processes.values():
+            process.resume()
+            process.ask_to_stop()
+        for process in self.processes.values():
+            process.stop()
+        if self._chain is not None:
+            self._chain.close()
+            self._chain = None
+        self.ground.stop()
+
+    def __enter__(self) -> "Poc":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _process(self, place: Place) -> PocProcess:
+        arguments = [place.role.value, "start", str(place.kit)]
+        # Each on its own, so that one machine carries them all.
+        environment = {PASSWORD_VARIABLE: self._password, "OMP_NUM_THREADS": "1"}
+        return PocProcess(place.name, arguments, place.folder / "log", environment)
+
+    def _await_reference(self) -> bytes:
+        file = self.consortium.places[CURATOR].state / "reference.sha256"
+        deadline = time.monotonic() + BEGIN_S
+        while time.monotonic() < deadline:
+            with contextlib.suppress(OSError, ValueError):
+                if self._handed_in():
+                    return bytes.fromhex(file.read_text(encoding="ascii").strip())
+            for process in self.processes.values():
+                if process.status not in (None, 0):
+                    raise RunError(f"{process.name} did not start; its log ends:\n{process.end_of_log()}")
+            time.sleep(LOOK_S)
+        raise RunError(f"the curator did not hand in the reference set within {BEGIN_S:g} s; see {self.folder}")
+
+    def _handed_in(self) -> bool:
+        return (self.consortium.places[COORDINATOR].state / "mailbox" / "reference.msg").exists()
+
+    def _is_over(self, state: AttemptState) -> bool:
+        if state.phase is Phase.VOID:
+            return self.processes[COORDINATOR].status == 1
+        return state.round == self.prepared.study.training.rounds and state.phase in STATUS
+
+    def _study_over(self) -> bool:
+        state = self.chain.reader.latest()
+        return state is not None and self._is_over(state)
+
+    def _record(self, state: AttemptState) -> RoundRecord:
+        codes = state.verdicts or b""
+        released = state.phase is Phase.RELEASED and state.model_hash is not None
+        model = state.model_hash if released and state.model_hash else state.base_hash
+        return RoundRecord(
+            round=state.round,
+            attempt=state.attempt,
+            base_hash=state.base_hash.hex(),
+            model_hash=model.hex(),
+            status=STATUS[state.phase],  # type: ignore[arg-type]
+            reason=state.void_reason,
+            hospitals=len(self.prepared.sites),
+            trained=len(state.submissions),
+            submitted=len(state.submissions),
+            verdicts={f"hospital-{index}": Rule(code).word for index, code in enumerate(codes)},
+            attested=sum(attested == state.model_hash for attested in state.attestations.values()),
+            validators=3,
+            height=self.chain.height(),
+            **self._measured(model),
+        )
+
+    def _measured(self, model: bytes) -> dict[str, Any]:
+        store = ModelStore(self.consortium.study / MODELS_FOLDER)
+        source = ModelStore(self.consortium.places[COORDINATOR].state / "models")
+        try:
+            data = store.get(model.hex())
+        except ModelAltered:
+            data = source.get(model.hex())
+            store.put(data)
+        return self.prepared.measure(from_safetensors(data, self.prepared.layout))
+
+    def _keep(self, record: RoundRecord) -> None:
+        append_record(self.consortium.study, record)
+        self._observer.round_done(record)
+
+
+def _on(study: Study, ground: Ground) -> Study:
+    """The study on the proof of concept's network."""
+    document = study.model_dump(mode="json")
+    document["ledger"] = ground.settings.model_dump(mode="json")
+    return Study.model_validate(document)
