@@ -113,6 +113,11 @@ class Chronicle(Protocol):
         ...
 
     @property
+    def witnesses(self) -> int:
+        """How many nodes of a network must have told the same; 1 of a file."""
+        ...
+
+    @property
     def sealed(self) -> "SealedChain | None":
         """Of a network, its blocks as far as they were told, with who sealed them; None of an embedded chain."""
         ...

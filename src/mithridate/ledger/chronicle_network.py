@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import rlp  # type: ignore[import-untyped]
 from eth_utils.crypto import keccak
 
 from mithridate.errors import InputError, LedgerError
@@ -21,6 +22,7 @@ from mithridate.ledger.endpoint import Endpoint, EndpointFailed, Refused, digest
 from mithridate.ledger.network import Network
 from mithridate.ledger.nodes import Nodes
 from mithridate.ledger.seals.chain import SealedChain
+from mithridate.ledger.seals.header import EXTRA, read_fields
 
 ANSWER_S = 30.0
 PATIENCE_S = 3.0
@@ -30,9 +32,18 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True)
 class Told:
-    """A header as a node tells it; equal where the block's hash is, for nodes may keep different seals of one block."""
+    """A header as a node tells it.
 
-    identity: bytes
+    Attributes:
+        key: by which two are equal; it binds all but seals, of which nodes may keep different ones of one block.
+        identity: the block's hash.
+        header: RLP of it.
+        fields: the node's answer.
+        endpoint: the node.
+    """
+
+    key: bytes
+    identity: bytes = field(compare=False)
     header: bytes = field(compare=False)
     fields: dict[str, Any] = field(compare=False)
     endpoint: Endpoint = field(compare=False)
@@ -58,6 +69,7 @@ class NetworkChronicle:
         if not 1 <= agreement <= len(listed):
             raise InputError(f"{agreement} nodes cannot agree where {len(listed)} are named: name more with --rpc")
         self._nodes = Nodes(listed, agreement=agreement, finality=finality, patience=PATIENCE_S, chain_id=None)
+        self.witnesses = agreement
         self._names = [endpoint.name for endpoint in listed]
         self.sealed: SealedChain | None = None
         self.unbound = 0
@@ -113,7 +125,7 @@ class NetworkChronicle:
                 chain = SealedChain(header, digest(fields.get("hash"), "a hash"))
             except LedgerError as error:
                 raise EndpointFailed(f"answers a genesis block of which {error}") from error
-            return Told(chain.genesis_hash, header, fields, endpoint)
+            return Told(keccak(chain.genesis_hash + header), chain.genesis_hash, header, fields, endpoint)
 
         told = self._nodes.alike(tell, "block 0")
         return SealedChain(told.header, told.identity)
@@ -131,7 +143,7 @@ class NetworkChronicle:
         for endpoint in (told.endpoint, *(each for each in self._nodes.ordered() if each is not told.endpoint)):
             try:
                 own = told if endpoint is told.endpoint else _tell(chain, endpoint, chain.head.number + 1)
-                if own.identity != told.identity:
+                if own.key != told.key:
                     raise LedgerError("its header is not the one that was agreed on")
                 transactions = transactions_of(own.fields)
                 receipts = [_receipt(endpoint, transaction) for transaction in transactions]
@@ -184,7 +196,15 @@ def _tell(chain: SealedChain, endpoint: Endpoint, number: int) -> Told:
         identity = chain.identity(header, digest(fields.get("hash"), "a hash"))
     except LedgerError as error:
         raise EndpointFailed(f"answers a block of which {error}") from error
-    return Told(identity, header, fields, endpoint)
+    return Told(_key(chain, header, identity), identity, header, fields, endpoint)
+
+
+def _key(chain: SealedChain, header: bytes, identity: bytes) -> bytes:
+    if chain.consensus is not None:
+        return identity
+    # A hash that nobody can compute here binds nothing: all must be equal but the field that may hold seals.
+    fields = read_fields(header)
+    return keccak(identity + rlp.encode([*fields[:EXTRA], *fields[EXTRA + 1 :]]))
 
 
 def _receipt(endpoint: Endpoint, transaction: Transaction) -> bytes:

@@ -120,6 +120,8 @@ class ExportChronicle:
             sealers.
     """
 
+    witnesses = 1
+
     def __init__(self, path: Path) -> None:
         self._name = path.name
         kind, chain_id, self._start, self.study, self._blocks, _proofs = _content(path)

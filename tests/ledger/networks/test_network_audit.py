@@ -231,6 +231,25 @@ def test_nodes_of_two_organisations_must_tell_the_same_header(study: Study, loca
     assert liar.url in reasons[0]
 
 
+@pytest.mark.parametrize("field", ["mixHash", "extraData"])
+def test_a_false_genesis_block_hides_no_seals(study: Study, local: Local, relay: Any, field: str) -> None:
+    """With its right hash, and made to look like one of a consensus whose hash nobody here can compute."""
+    liar = relay(local.followers[0].url)
+
+    def lie(asked: str, parameters: Any, ask: Callable[[], Any]) -> Any:
+        first = asked == "eth_getBlockByNumber" and parameters[0] == "0x0"
+        false = {"extraData": "0x" + "07" * 33} if field == "extraData" else {"mixHash": "0x" + "07" * 32}
+        return ask() | false if first else ask()
+
+    liar.alter = lie
+    if local.kind == "clique" or field == "extraData":
+        audit = audited(study, NetworkChronicle([liar.url], local.finality))
+        assert {finding.topic for finding in audit.findings} & {"chain", "seals"}
+    for order in ([liar.url, local.sealers[0].url], [local.sealers[0].url, liar.url]):
+        audit = audited(study, NetworkChronicle(order, local.finality, agreement=2))
+        assert {finding.topic for finding in audit.findings} & {"chain", "seals"}
+
+
 def test_more_nodes_must_agree_than_are_named(local: Local) -> None:
     with pytest.raises(InputError, match="3 nodes cannot agree where 2"):
         NetworkChronicle([node.url for node in local.sealers[:2]], local.finality, agreement=3)

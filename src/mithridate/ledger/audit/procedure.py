@@ -89,10 +89,19 @@ def audit_chain(chronicle: Chronicle, *, study: str | None = None) -> ChainAudit
         topic = SEALS if isinstance(error, SealRefused) else CHAIN
         result.findings.add(topic, f"after block {result.height}", str(error))
     result.sealed = chronicle.sealed
-    if result.sealed is not None and result.sealed.consensus:
-        result.findings.compared[SEALS] = result.sealed.sealed.total()
+    _check_sealed(result, chronicle.witnesses)
     play.finish(chronicle)
     return result
+
+
+def _check_sealed(result: ChainAudit, witnesses: int) -> None:
+    if result.sealed is None:
+        return
+    result.findings.compared[SEALS] += result.sealed.sealed.total()
+    if result.sealed.consensus is None and witnesses == 1:
+        # A node that lies about the genesis block must not get by unchecked.
+        what = "this network's consensus is not known here, so that all is one node's word: name another's with --rpc"
+        result.findings.add(SEALS, "genesis block", what)
 
 
 class _Play:
