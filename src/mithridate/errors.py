@@ -116,6 +116,10 @@ class JournalAltered(LedgerError):
     """The ledger's journal does not replay to what it recorded: the message names the first row that differs."""
 
 
+class SealRefused(LedgerError):
+    """A block is not sealed as its chain's consensus asks: by a stranger, out of turn, or by too few."""
+
+
 class ModelAltered(LedgerError):
     """A model file is missing or its bytes do not have the hash that the ledger names."""
 

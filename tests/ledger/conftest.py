@@ -10,12 +10,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+import rlp
+from eth_keys.datatypes import PrivateKey
+from eth_utils.crypto import keccak
 from safetensors.numpy import save
 
 from mithridate.ledger.accounts import new_account
 from mithridate.ledger.deployment import StudyTerms
 from mithridate.ledger.embedded import EmbeddedLedger
 from mithridate.ledger.interface import RANDOMNESS_DOMAIN, Role
+from mithridate.ledger.seals.chain import SealedChain
+from mithridate.ledger.seals.clique import seal_digest
+from mithridate.ledger.seals.header import DIFFICULTY, EXTRA, MINER, MIX, NONCE, NUMBER, PARENT
+from mithridate.ledger.seals.ibft import MARK, commit_digest
 
 HOSPITALS = 4
 PHYSICIANS = 4
@@ -307,3 +314,94 @@ def states(photographed: Path, tmp_path_factory: pytest.TempPathFactory) -> dict
         told[height] = everything(ledger)
         ledger.close()
     return told
+
+
+Fields = list[bytes]
+ROUND_0 = bytes(8)
+
+
+class Mint:
+    """Seals headers under Clique or IBFT with keys of its own, one after another; `strangers` may seal nothing."""
+
+    def __init__(self, kind: str, sealers: int = 4) -> None:
+        self.kind = kind
+        keys = sorted((PrivateKey(sha256(f"sealer {rank}")) for rank in range(sealers)), key=self.address)
+        self.keys, self.stranger = keys, PrivateKey(sha256("stranger"))
+        self.sealers = [self.address(key) for key in keys]
+        listed = b"".join(self.sealers)
+        extra = bytes(32) + (listed + bytes(65) if kind == "clique" else rlp.encode([self.sealers, b"", [], [], b""]))
+        self.genesis = self.header(0, bytes(32), extra, mix=bytes(32))
+
+    @staticmethod
+    def address(key: PrivateKey) -> bytes:
+        return key.public_key.to_canonical_address()
+
+    def header(self, number: int, parent: bytes, extra: bytes, mix: bytes | None = None) -> bytes:
+        """A header of an empty block, unsealed."""
+        empty = keccak(rlp.encode(b""))
+        numbers = [rlp.encode(value)[-4:] if value > 127 else bytes([value] if value else []) for value in (1, number)]
+        fields = [parent, keccak(rlp.encode([])), bytes(20), empty, empty, empty, bytes(256), *numbers]
+        fields += [
+            b"\5",
+            b"",
+            b"\7",
+            extra,
+            (MARK if self.kind == "ibft" else bytes(32)) if mix is None else mix,
+            bytes(8),
+        ]
+        return bytes(rlp.encode(fields))
+
+    def next(self, before: bytes, **changes: Any) -> bytes:
+        """The header after another, sealed by whose turn it is; see `seal`."""
+        number = int.from_bytes(rlp.decode(before)[NUMBER]) + 1
+        return self.seal(self.header(number, self.identity(before), bytes(32)), **changes)
+
+    def identity(self, header: bytes) -> bytes:
+        return SealedChain(self.genesis).identity(header)
+
+    def seal(self, header: bytes, **changes: Any) -> bytes:
+        """A header of this number, parent and roots, sealed.
+
+        Changes: `by`, the sealers' keys (one under Clique), `proposer` (of IBFT), `difficulty` (of Clique), `listed`
+        sealers, `parent_seals` (of IBFT), and `fields` by place, which are changed before the seals are made.
+        """
+        fields: Fields = list(rlp.decode(header))[:15]
+        number = int.from_bytes(fields[NUMBER])
+        turn = self.keys[number % len(self.keys)]
+        fields[MINER], fields[NONCE], fields[EXTRA] = bytes(20), bytes(8), bytes(32)
+        by = changes.get("by", [turn] if self.kind == "clique" else self.keys[: -(-2 * len(self.keys) // 3)])
+        fields[MIX] = bytes(32) if self.kind == "clique" else MARK
+        for place, value in changes.get("fields", {}).items():
+            fields[place] = value
+        make = self._clique if self.kind == "clique" else self._ibft
+        return make(fields, by, turn, changes)
+
+    def _clique(self, fields: Fields, by: list[PrivateKey], turn: PrivateKey, changes: dict[str, Any]) -> bytes:
+        fields[DIFFICULTY] = bytes([changes.get("difficulty", 2 if by[0] == turn else 1)])
+        fields[EXTRA] = bytes(32) + b"".join(changes.get("listed", [])) + bytes(65)
+        fields[EXTRA] = fields[EXTRA][:-65] + by[0].sign_msg_hash(seal_digest(fields)).to_bytes()
+        return bytes(rlp.encode(fields))
+
+    def _ibft(self, fields: Fields, by: list[PrivateKey], turn: PrivateKey, changes: dict[str, Any]) -> bytes:
+        listed, parent = changes.get("listed", self.sealers), changes.get("parent_seals", [])
+        fields[EXTRA] = bytes(32) + rlp.encode([listed, b"", [], parent, ROUND_0])
+        digest = self.identity(bytes(rlp.encode(fields)))
+        proposer = changes.get("proposer", turn).sign_msg_hash(keccak(digest)).to_bytes()
+        seals = [key.sign_msg_hash(commit_digest(digest, ROUND_0)).to_bytes() for key in by]
+        fields[EXTRA] = bytes(32) + rlp.encode([listed, proposer, seals, parent, ROUND_0])
+        return bytes(rlp.encode(fields))
+
+    def blocks(self, blocks: Sequence[Sequence[Any]]) -> list[Any]:
+        """Blocks of an export, sealed anew one after another."""
+        sealed, before = [], self.genesis
+        for header, transactions, receipts in blocks:
+            fields = list(rlp.decode(header))
+            fields[PARENT] = self.identity(before)
+            before = self.seal(bytes(rlp.encode(fields)))
+            sealed.append([before, transactions, receipts])
+        return sealed
+
+
+@pytest.fixture(scope="session")
+def mint() -> Callable[..., Mint]:
+    return Mint

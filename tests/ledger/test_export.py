@@ -148,27 +148,70 @@ def test_blocks_that_are_dropped_swapped_or_repeated_are_found(begun: Path, tmp_
     assert audit.height in (2, 3)
 
 
-def network(content: Any) -> Any:
-    content[KIND], content[START] = NETWORK, [b"", b""]
+def network(content: Any, mint: Any) -> Any:
+    content[KIND], content[START] = NETWORK, [b"", mint.genesis]
+    content[BLOCKS] = mint.blocks(content[BLOCKS])
     return content
 
 
-def test_a_networks_chain_is_bound_by_its_headers(exported: Path, tmp_path: Path) -> None:
-    """An embedded chain's blocks have Ethereum's form: read as a network's, without running them on an EVM."""
-    audit = audit_of(forged(tmp_path / "network.mlx", network(content_of(exported))))
+@pytest.fixture(params=["clique", "ibft"])
+def sealers(request: pytest.FixtureRequest, mint: Callable[..., Any]) -> Any:
+    return mint(request.param)
+
+
+def test_a_networks_chain_is_bound_by_its_headers(exported: Path, tmp_path: Path, sealers: Any) -> None:
+    """An embedded chain's blocks have Ethereum's form: sealed, they are read as a network's, without any EVM."""
+    audit = audit_of(forged(tmp_path / "network.mlx", network(content_of(exported), sealers)))
     assert [str(finding) for finding in audit.findings] == []
     assert not audit.state_compared
     assert audit.reputation[-1][1] == [0.75, 0.75, 0.5, 0.75]
+    assert audit.sealed is not None
+    assert audit.sealed.consensus == sealers.kind
+    assert audit.findings.compared["seals"] == audit.height
 
 
 @pytest.mark.parametrize("part", [0, 1, 2])
-def test_a_networks_altered_block_is_found(exported: Path, tmp_path: Path, part: int) -> None:
+def test_a_networks_altered_block_is_found(exported: Path, tmp_path: Path, part: int, sealers: Any) -> None:
+    content = network(content_of(exported), sealers)
     for number in (0, 3, 20):
-        content = network(content_of(exported))
         where = (BLOCKS, number, part) if part == 0 else (BLOCKS, number, part, 0)
         audit = audit_of(forged(tmp_path / "network.mlx", flipped(content, where, 40)))
-        assert {finding.topic for finding in audit.findings} >= {"chain"}
+        assert {finding.topic for finding in audit.findings} & {"chain", "seals"}
         assert audit.height in (number, number + 1)
+        flipped(content, where, 40)
+
+
+def test_each_altered_part_of_a_networks_chain_is_found(begun: Path, tmp_path: Path, sealers: Any) -> None:
+    """Genesis, each header, transaction and receipt under a right digest, the last block's seals included."""
+    content = network(content_of(begun), sealers)
+    last = (BLOCKS, len(content[BLOCKS]) - 1, 0)
+    parts = [(where, 7 * count) for count, where in enumerate(leaves(content)) if where not in ((START, 0), (CHAIN,))]
+    seals = [(last, -place) for place in range(1, 150, 3)]
+    for where, place in parts + seals:
+        path = forged(tmp_path / "forged.mlx", flipped(content, where, place))
+        flipped(content, where, place)
+        try:
+            found = bool(audit_of(path).findings)
+        except LedgerError:
+            found = True
+        assert found, (where, place)
+
+
+def test_a_block_sealed_by_a_stranger_is_found(begun: Path, tmp_path: Path, sealers: Any) -> None:
+    content = network(content_of(begun), sealers)
+    block = content[BLOCKS][-1]
+    block[0] = sealers.seal(block[0], by=[sealers.stranger])
+    audit = audit_of(forged(tmp_path / "forged.mlx", content))
+    assert [finding.topic for finding in audit.findings if finding.topic != "rules"] == ["seals"]
+    assert audit.height == len(content[BLOCKS]) - 1
+
+
+def test_a_networks_chain_without_sealers_is_no_export(begun: Path, tmp_path: Path, sealers: Any) -> None:
+    content = network(content_of(begun), sealers)
+    for genesis in (b"", sealers.header(0, bytes(32), b""), content[BLOCKS][0][0]):
+        content[START] = [b"", genesis]
+        with pytest.raises(LedgerError, match="genesis block"):
+            ExportChronicle(forged(tmp_path / "forged.mlx", content))
 
 
 @pytest.mark.parametrize(

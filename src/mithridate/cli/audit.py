@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mithridate.cli.folders import require_ledger
-from mithridate.cli.options import Contract, Debug, Finality, Json, is_endpoint
+from mithridate.cli.options import Agreement, Contract, Debug, Finality, Json, Rpc, is_endpoint
 from mithridate.cli.output import print_json, stdout_held
 from mithridate.errors import InputError
 
 if TYPE_CHECKING:
     from mithridate.evaluation.audit.procedure import Audit
+    from mithridate.ledger.chronicles import Witnesses
 
 FOUND = 1
 REPORTS = "audit"
@@ -42,6 +43,8 @@ def audit(
     ] = None,
     contract: Contract = None,
     finality: Finality = 0,
+    rpc: Rpc = None,
+    agreement: Agreement = None,
     certify: Annotated[
         Path | None,
         typer.Option(metavar="KEYFILE", help="File a certificate, or what was found, with this auditor's account key."),
@@ -61,11 +64,13 @@ def audit(
     with stdout_held():
         from mithridate.evaluation.audit.procedure import audit as audited
         from mithridate.evaluation.audit.report import write_reports
+        from mithridate.ledger.chronicles import Witnesses
 
-        result = audited(target, data=data, label=label, folder=run, contract=contract, finality=finality)
+        witnesses = Witnesses(tuple(rpc or ()), agreement, finality)
+        result = audited(target, data=data, label=label, folder=run, contract=contract, witnesses=witnesses)
         folder = out or (Path(target) / REPORTS if Path(target).is_dir() else Path(REPORTS))
         report = write_reports(result, folder)
-        word = _word(target, certify, result, report, finality) if certify else None
+        word = _word(target, certify, result, report, witnesses) if certify else None
     if json:
         print_json({**result.to_dict(), "report": str(folder / "audit.html"), "filed": word})
     else:
@@ -88,15 +93,18 @@ def _check(target: str, data: Path | None, certify: Path | None) -> None:
         raise InputError(f"no file {data}: give your records with --data")
 
 
-def _word(target: str, key: Path, result: "Audit", report: bytes, finality: int) -> str:
+def _word(target: str, key: Path, result: "Audit", report: bytes, witnesses: "Witnesses") -> str:
     from mithridate.evaluation.audit.certify import file_word
 
-    return file_word(target, key, result, report, finality)
+    return file_word(target, key, result, report, witnesses)
 
 
 def _print(result: "Audit", folder: Path, word: str | None) -> None:
     told: dict[str, Any] = result.to_dict()
     typer.echo(f"{told['source']}: {told['height']} blocks, {told['transactions']} transactions, head {told['head']}")
+    if told["sealed"]:
+        kind, count = told["sealed"]["consensus"] or "unknown consensus", len(told["sealed"]["blocks"])
+        typer.echo(f"sealed by {count} sealers ({kind}) from genesis {told['sealed']['genesis']} on")
     for topic, count in told["compared"].items():
         typer.echo(f"{topic:<16} {count} compared")
     for standard in result.standards:

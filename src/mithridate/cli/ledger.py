@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mithridate.cli.folders import require_ledger
-from mithridate.cli.options import Contract, Debug, Finality, Json, RunFolder, Source, is_endpoint
+from mithridate.cli.options import Agreement, Contract, Debug, Finality, Json, Rpc, RunFolder, Source, is_endpoint
 from mithridate.cli.output import print_json, stdout_held
 from mithridate.errors import JournalAltered, MithridateError
 
@@ -59,6 +59,8 @@ def export(
     ledger: Source,
     out: Annotated[Path, typer.Option(metavar="FILE", help="The file to write; it must not exist.")],
     finality: Finality = 0,
+    rpc: Rpc = None,
+    agreement: Agreement = None,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -66,7 +68,7 @@ def export(
     with stdout_held():
         from mithridate.ledger.export import export as exported
 
-        chronicle, _ = _chronicle(ledger, finality)
+        chronicle, _ = _chronicle(ledger, finality, tuple(rpc or ()), agreement)
         study = b"" if is_endpoint(ledger) else (Path(ledger) / "study.json").read_bytes()
         try:
             written = exported(chronicle, out, study)
@@ -104,13 +106,15 @@ def watch(
             typer.echo(f"{date:%Y-%m-%d %H:%M:%S} block {event.block}: {told['words']}")
 
 
-def _chronicle(ledger: str, finality: int) -> "tuple[Followed, str | None]":
+def _chronicle(
+    ledger: str, finality: int, rpc: tuple[str, ...] = (), agreement: int | None = None
+) -> "tuple[Followed, str | None]":
     """The ledger's past, and where in it the study's contract lies, if that is known."""
     if not is_endpoint(ledger):
         require_ledger(Path(ledger))
-    from mithridate.ledger.chronicles import chronicle_of
+    from mithridate.ledger.chronicles import Witnesses, chronicle_of
 
-    return chronicle_of(ledger, finality, thorough=False)
+    return chronicle_of(ledger, Witnesses(rpc, agreement, finality), thorough=False)
 
 
 def _state(run: Path) -> tuple[dict[str, Any], MithridateError | None]:

@@ -21,6 +21,21 @@ Finality = Annotated[
 ]
 
 
+Rpc = Annotated[
+    list[str] | None,
+    typer.Option("--rpc", metavar="URL", help="Of a network: another organisation's node to compare with; repeatable."),
+]
+Agreement = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=1,
+        max=16,
+        help="Of a network: how many nodes must tell the same. [default: the study's, or all that are named]",
+    ),
+]
+
+
 def is_endpoint(target: str) -> bool:
     """Whether what the user gave is the URL of a node."""
     return target.startswith(("http://", "https://"))

@@ -6,7 +6,7 @@ these transactions and receipts (yellow paper, section 4.3). Whether the rules a
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import rlp  # type: ignore[import-untyped]
 from eth.constants import BLANK_ROOT_HASH
@@ -21,6 +21,9 @@ from mithridate.errors import LedgerError
 from mithridate.ledger.bounded_rlp import decode
 from mithridate.ledger.deployment import Deployment
 from mithridate.ledger.network import Network
+
+if TYPE_CHECKING:
+    from mithridate.ledger.seals.chain import SealedChain
 
 _PARENT, _TRANSACTIONS, _RECEIPTS, _NUMBER, _TIMESTAMP = 0, 4, 5, 8, 11
 _FIELDS = {0: (0, 3, 5), 1: (1, 4, 6), 2: (1, 5, 7)}
@@ -78,7 +81,7 @@ class Block:
         header: RLP of its header.
         number: from 1; 0 is the genesis.
         timestamp: seconds since 1970.
-        hash: of the header.
+        hash: of the header, as the chain's consensus has it.
         parent: hash of the block before.
     """
 
@@ -109,10 +112,21 @@ class Chronicle(Protocol):
         """Whether the chain is one study's own, so that its first sender is the study's administrator."""
         ...
 
+    @property
+    def witnesses(self) -> int:
+        """How many nodes of a network must have told the same; 1 of a file."""
+        ...
+
+    @property
+    def sealed(self) -> "SealedChain | None":
+        """Of a network, its blocks as far as they were told, with who sealed them; None of an embedded chain."""
+        ...
+
     def blocks(self) -> Iterator[Block]:
         """All blocks from 1 on, each checked.
 
         Raises:
+            SealRefused: a network's block is not sealed as its consensus asks.
             LedgerError: a block is not what its hash commits to; the message names the first.
         """
         ...
@@ -180,8 +194,16 @@ def read_timestamp(header: bytes) -> int:
     return timestamp
 
 
-def read_block(header: bytes, transactions: Sequence[Transaction], receipts: Sequence[bytes]) -> Block:
+def read_block(
+    header: bytes, transactions: Sequence[Transaction], receipts: Sequence[bytes], identity: bytes | None = None
+) -> Block:
     """A block whose header commits to these transactions and receipts.
+
+    Args:
+        header: RLP of it.
+        transactions: all, in order.
+        receipts: one for each.
+        identity: the block's hash, where it is another than Keccak-256 of the header.
 
     Raises:
         LedgerError: it does not, or something is malformed.
@@ -200,7 +222,8 @@ def read_block(header: bytes, transactions: Sequence[Transaction], receipts: Seq
     if len(raw) != len(receipts):
         raise LedgerError(f"it holds {len(raw)} transactions and {len(receipts)} receipts")
     results = tuple(map(read_receipt, receipts))
-    return Block(header, number, timestamp, keccak(header), parent, tuple(transactions), results)
+    digest = keccak(header) if identity is None else identity
+    return Block(header, number, timestamp, digest, parent, tuple(transactions), results)
 
 
 def follow(before: Block, block: Block) -> None:

@@ -135,6 +135,8 @@ class JournalChronicle:
 
     own = True
     chain_id = CHAIN_ID
+    sealed = None
+    witnesses = 1
 
     def __init__(self, path: Path, *, thorough: bool = True) -> None:
         self._path, self._thorough = path, thorough

@@ -1,138 +1,161 @@
-"""The past of a network's chain, from a node over JSON-RPC: what it says is bound by signatures, roots and hashes.
+"""The past of a network's chain, from nodes over JSON-RPC, bound by signatures, seals, roots and hashes.
 
-Of a header whose fields hash to the block's hash, each field is bound by the hash, and with it transactions and
-receipts; so it is on geth. Networks of Byzantine consensus (IBFT, QBFT) hash their headers without the seals: there
-the roots are the node's word, and `unbound` counts such blocks. Ask a node that you run, or two of other organisations.
+A header binds its block's transactions and receipts, and the seals tell who vouches for the header, back to the genesis
+block, whose hash is to be compared with another party's. Of a consensus that is not known here (see `seals`) a block's
+hash may leave out what it likes: such blocks are the nodes' word, and `unbound` counts them.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import rlp  # type: ignore[import-untyped]
 from eth_utils.crypto import keccak
 
-from mithridate.errors import LedgerError
+from mithridate.errors import InputError, LedgerError
 from mithridate.ledger.accounts import Account
-from mithridate.ledger.chronicle import Block, Transaction, follow, read_block, read_transaction
+from mithridate.ledger.block_json import header_of, receipt_of, transactions_of
+from mithridate.ledger.chronicle import Block, Transaction
 from mithridate.ledger.chronicle_embedded import READ_ONLY
-from mithridate.ledger.endpoint import Endpoint, EndpointFailed, Refused, binary, digest, quantity
+from mithridate.ledger.endpoint import Endpoint, EndpointFailed, Refused, digest
 from mithridate.ledger.network import Network
+from mithridate.ledger.nodes import Nodes
+from mithridate.ledger.seals.chain import SealedChain
+from mithridate.ledger.seals.header import EXTRA, read_fields
 
 ANSWER_S = 30.0
-MAX_TRANSACTIONS = 4096
-"""In one block."""
-MAX_LOGS = 65_536
-_HEADER = (
-    ("parentHash", "sha3Uncles", "miner", "stateRoot", "transactionsRoot", "receiptsRoot", "logsBloom"),
-    ("difficulty", "number", "gasLimit", "gasUsed", "timestamp"),
-    ("extraData", "mixHash", "nonce"),
-)
-"""Fields of a header in order: binary, numbers, binary (yellow paper, section 4.3)."""
-_FEES = "baseFeePerGas"
-_LATER = ("withdrawalsRoot", "blobGasUsed", "excessBlobGas", "parentBeaconBlockRoot", "requestsHash")
-_NUMBERS = frozenset({"blobGasUsed", "excessBlobGas"})
-_SIGNED = {
-    0: ("nonce", "gasPrice", "gas", "to", "value", "input", "v", "r", "s"),
-    1: ("chainId", "nonce", "gasPrice", "gas", "to", "value", "input", "accessList", "v", "r", "s"),
-    2: (
-        *("chainId", "nonce", "maxPriorityFeePerGas", "maxFeePerGas", "gas"),
-        *("to", "value", "input", "accessList", "v", "r", "s"),
-    ),
-}
-"""Transaction type (EIP-2718): its fields in order."""
+PATIENCE_S = 3.0
 
 Answer = TypeVar("Answer")
 
 
+@dataclass(frozen=True)
+class Told:
+    """A header as a node tells it.
+
+    Attributes:
+        key: by which two are equal; it binds all but seals, of which nodes may keep different ones of one block.
+        identity: the block's hash.
+        header: RLP of it.
+        fields: the node's answer.
+        endpoint: the node.
+    """
+
+    key: bytes
+    identity: bytes = field(compare=False)
+    header: bytes = field(compare=False)
+    fields: dict[str, Any] = field(compare=False)
+    endpoint: Endpoint = field(compare=False)
+
+
 class NetworkChronicle:
-    """See `Chronicle`.
+    """See `Chronicle`. A block counts once `agreement` nodes tell the same header; so does what is asked of the state.
 
     Args:
-        url: of the node.
+        urls: of the nodes, in order of preference; with `agreement` above 1, of different organisations.
         finality: blocks on top of a block from which on it is told.
+        agreement: how many nodes must tell the same.
 
     Raises:
-        InputError: this is no URL of a node.
-        LedgerError: the node does not answer.
+        InputError: one is no URL of a node, or there are fewer than must agree.
+        LedgerError: too few nodes answer.
     """
 
     own = False
 
-    def __init__(self, url: str, finality: int) -> None:
-        self._endpoint = Endpoint(url, ANSWER_S)
-        self._finality = finality
-        self._before: Block | None = None
+    def __init__(self, urls: Sequence[str], finality: int, agreement: int = 1) -> None:
+        listed = [Endpoint(url, ANSWER_S) for url in dict.fromkeys(urls)]
+        if not 1 <= agreement <= len(listed):
+            raise InputError(f"{agreement} nodes cannot agree where {len(listed)} are named: name more with --rpc")
+        self._nodes = Nodes(listed, agreement=agreement, finality=finality, patience=PATIENCE_S, chain_id=None)
+        self.witnesses = agreement
+        self._names = [endpoint.name for endpoint in listed]
+        self.sealed: SealedChain | None = None
         self.unbound = 0
         """Blocks whose hash is not that of their header's fields."""
-        self.chain_id = self._ask(self._endpoint.chain_id)
+        self.chain_id = _ask(self._nodes.chain_id)
 
     @property
     def source(self) -> str:
         """See `Chronicle.source`."""
-        return f"the node {self._endpoint.name}"
+        if len(self._names) == 1:
+            return f"the node {self._names[0]}"
+        return f"the nodes {', '.join(self._names)}, of which {self._nodes.agreement} must tell the same"
+
+    @property
+    def suspects(self) -> dict[str, str]:
+        """Nodes that told something else than those that agree: endpoint to what it did."""
+        return self._nodes.suspects
 
     def blocks(self) -> Iterator[Block]:
         """See `Chronicle.blocks`; those that are final and were not told before."""
-        last = self._ask(self._endpoint.head).number - self._finality
-        for number in range(self._before.number + 1 if self._before else 1, last + 1):
-            try:
-                block = self._block(number)
-                if self._before is not None:
-                    follow(self._before, block)
-            except LedgerError as error:
-                raise LedgerError(f"block {number}: {error}") from error
-            self._before = block
-            yield block
+        last = _ask(self._nodes.shared_height) - self._nodes.finality
+        if self.sealed is None:
+            self.sealed = _named(0, self._genesis)
+        for number in range(self.sealed.head.number + 1, last + 1):
+            yield _named(number, lambda chain=self.sealed: self._block(chain))  # type: ignore[misc]
 
     def refresh(self) -> None:
         """Nothing is kept: `blocks` goes on after those it told."""
 
     def state(self) -> Network | None:
         """See `Chronicle.state`: after the last block told."""
-        return None if self._before is None else _AtBlock(self, self._before)
+        if self.sealed is None or self.sealed.head.number == 0:
+            return None
+        return _AtBlock(self, self.sealed.head)
 
     def close(self) -> None:
         """See `Chronicle.close`."""
-        self._endpoint.close()
+        self._nodes.close()
 
-    def call(self, to: str, data: bytes, block: bytes) -> bytes:
+    def call(self, to: str, data: bytes, block: Block) -> bytes:
         """What a read returns after a block; raises Reverted."""
-        return self._ask(lambda: self._endpoint.call(to, data, block))
+        return self._nodes.alike(lambda endpoint: endpoint.call(to, data, block.hash), f"block {block.number}")
 
-    def code(self, address: str, block: bytes) -> bytes:
+    def code(self, address: str, block: Block) -> bytes:
         """The code at an address after a block."""
-        return self._ask(lambda: self._endpoint.code(address, block))
+        return self._nodes.alike(lambda endpoint: endpoint.code(address, block.hash), f"block {block.number}")
 
-    def _block(self, number: int) -> Block:
-        fields = self._fields("eth_getBlockByNumber", hex(number), True)
-        header, told = self._ask(lambda: _header(fields)), self._ask(lambda: digest(fields.get("hash"), "a hash"))
-        listed = fields.get("transactions")
-        if not isinstance(listed, list) or len(listed) > MAX_TRANSACTIONS:
-            raise LedgerError("the node lists no transactions, or more than a block holds")
-        transactions = [self._ask(lambda each=each: _transaction(each)) for each in listed]  # type: ignore[misc]
-        receipts = [self._receipt(transaction) for transaction in transactions]
-        block = read_block(header, transactions, receipts)
-        if block.hash == told:
+    def _genesis(self) -> SealedChain:
+        def tell(endpoint: Endpoint) -> Told:
+            fields = _fields(endpoint, "eth_getBlockByNumber", "0x0", True)
+            header = header_of(fields)
+            try:
+                chain = SealedChain(header, digest(fields.get("hash"), "a hash"))
+            except LedgerError as error:
+                raise EndpointFailed(f"answers a genesis block of which {error}") from error
+            return Told(keccak(chain.genesis_hash + header), chain.genesis_hash, header, fields, endpoint)
+
+        told = self._nodes.alike(tell, "block 0")
+        return SealedChain(told.header, told.identity)
+
+    def _block(self, chain: SealedChain) -> Block:
+        number = chain.head.number + 1
+        told = self._nodes.alike(lambda endpoint: _tell(chain, endpoint, number), f"block {number}")
+        block = self._filled(chain, told)
+        self.unbound += chain.consensus is None and block.hash != keccak(block.header)
+        return block
+
+    def _filled(self, chain: SealedChain, told: Told) -> Block:
+        """The block of an agreed hash, from the first node whose seals, transactions and receipts fit it."""
+        failures: list[tuple[Endpoint, Exception]] = []
+        for endpoint in (told.endpoint, *(each for each in self._nodes.ordered() if each is not told.endpoint)):
+            try:
+                own = told if endpoint is told.endpoint else _tell(chain, endpoint, chain.head.number + 1)
+                if own.key != told.key:
+                    raise LedgerError("its header is not the one that was agreed on")
+                transactions = transactions_of(own.fields)
+                receipts = [_receipt(endpoint, transaction) for transaction in transactions]
+                block = chain.add(own.header, transactions, receipts, own.identity)
+            except (EndpointFailed, Refused, LedgerError) as error:
+                failures.append((endpoint, error))
+                continue
+            for other, failure in failures:
+                self._nodes.accuse(other, f"block {block.number}: {failure}")
             return block
-        self.unbound += 1
-        return Block(header, number, block.timestamp, told, block.parent, block.transactions, block.receipts)
-
-    def _receipt(self, transaction: Transaction) -> bytes:
-        fields = self._fields("eth_getTransactionReceipt", "0x" + transaction.hash.hex())
-        return self._ask(lambda: _receipt(fields))
-
-    def _fields(self, method: str, *parameters: object) -> dict[str, Any]:
-        answer = self._ask(lambda: self._endpoint.request(method, *parameters))
-        if not isinstance(answer, dict):
-            raise LedgerError("the node does not have it")
-        return answer
-
-    def _ask(self, question: Callable[[], Answer]) -> Answer:
-        try:
-            return question()
-        except (EndpointFailed, Refused) as error:
-            raise LedgerError(f"{self._endpoint.name}: {error}") from error
+        first, reason = failures[0]
+        raise reason if isinstance(reason, LedgerError) else LedgerError(f"{first.name}: {reason}")
 
 
 class _AtBlock:
@@ -142,10 +165,10 @@ class _AtBlock:
         self._chronicle, self._block = chronicle, block
 
     def call(self, to: str, data: bytes) -> bytes:
-        return self._chronicle.call(to, data, self._block.hash)
+        return self._chronicle.call(to, data, self._block)
 
     def code(self, address: str) -> bytes:
-        return self._chronicle.code(address, self._block.hash)
+        return self._chronicle.code(address, self._block)
 
     def now(self) -> int:
         return self._block.timestamp
@@ -166,67 +189,45 @@ class _AtBlock:
         return None
 
 
-def _header(fields: dict[str, Any]) -> bytes:
-    first, numbers, last = _HEADER
-    parts: list[Any] = [binary(fields.get(name), name) for name in first]
-    parts += [quantity(fields.get(name), name) for name in numbers]
-    parts += [binary(fields.get(name), name) for name in last]
-    if fields.get(_FEES) is not None:
-        parts.append(quantity(fields[_FEES], _FEES))
-        later = [name for name in _LATER if fields.get(name) is not None]
-        parts += [(quantity if name in _NUMBERS else binary)(fields[name], name) for name in later]
-    return bytes(rlp.encode(parts))
+def _tell(chain: SealedChain, endpoint: Endpoint, number: int) -> Told:
+    fields = _fields(endpoint, "eth_getBlockByNumber", hex(number), True)
+    try:
+        header = chain.bound(header_of(fields))
+        identity = chain.identity(header, digest(fields.get("hash"), "a hash"))
+    except LedgerError as error:
+        raise EndpointFailed(f"answers a block of which {error}") from error
+    return Told(_key(chain, header, identity), identity, header, fields, endpoint)
 
 
-def _transaction(fields: Any) -> Transaction:
-    if not isinstance(fields, dict):
-        raise EndpointFailed("answers something else where a transaction belongs")
-    kind = quantity(fields.get("type", "0x0"), "a transaction's type")
-    if kind not in _SIGNED:
-        raise EndpointFailed(f"answers a transaction of the unknown type {kind}")
-    raw = bytes([kind] if kind else []) + bytes(rlp.encode([_field(fields, name) for name in _SIGNED[kind]]))
-    if keccak(raw) != digest(fields.get("hash"), "a transaction's hash"):
-        raise EndpointFailed("answers a transaction that does not have its hash")
-    return read_transaction(raw)
+def _key(chain: SealedChain, header: bytes, identity: bytes) -> bytes:
+    if chain.consensus is not None:
+        return identity
+    # A hash that nobody can compute here binds nothing: all must be equal but the field that may hold seals.
+    fields = read_fields(header)
+    return keccak(identity + rlp.encode([*fields[:EXTRA], *fields[EXTRA + 1 :]]))
 
 
-def _field(fields: dict[str, Any], name: str) -> Any:
-    value = fields.get(name)
-    if name == "to":
-        return b"" if value is None else binary(value, name)
-    if name == "input":
-        return binary(value, name)
-    if name == "accessList":
-        return [[binary(e["address"], name), [binary(k, name) for k in e["storageKeys"]]] for e in _entries(value)]
-    return quantity(value, name)
+def _receipt(endpoint: Endpoint, transaction: Transaction) -> bytes:
+    return receipt_of(_fields(endpoint, "eth_getTransactionReceipt", "0x" + transaction.hash.hex()))
 
 
-def _entries(value: Any) -> Sequence[Any]:
-    entries = value or []
-    if not isinstance(entries, list) or not all(
-        isinstance(e, dict) and isinstance(e.get("storageKeys"), list) and "address" in e for e in entries
-    ):
-        raise EndpointFailed("answers something else where an access list belongs")
-    return entries
+def _fields(endpoint: Endpoint, method: str, *parameters: object) -> dict[str, Any]:
+    answer = endpoint.request(method, *parameters)
+    if not isinstance(answer, dict):
+        raise EndpointFailed("does not have it")
+    return answer
 
 
-def _receipt(fields: dict[str, Any]) -> bytes:
-    kind = quantity(fields.get("type", "0x0"), "a receipt's type")
-    logs = fields.get("logs")
-    if kind not in _SIGNED or not isinstance(logs, list) or len(logs) > MAX_LOGS:
-        raise EndpointFailed("answers something else where a receipt belongs")
-    parts = [
-        quantity(fields.get("status"), "a status"),
-        quantity(fields.get("cumulativeGasUsed"), "an amount of gas"),
-        binary(fields.get("logsBloom"), "a bloom filter"),
-        [_log(log) for log in logs],
-    ]
-    return bytes([kind] if kind else []) + bytes(rlp.encode(parts))
+def _ask(question: Callable[[], Answer]) -> Answer:
+    try:
+        return question()
+    except (EndpointFailed, Refused) as error:
+        raise LedgerError(str(error)) from error
 
 
-def _log(log: Any) -> list[Any]:
-    topics = log.get("topics") if isinstance(log, dict) else None
-    if not isinstance(topics, list):
-        raise EndpointFailed("answers something else where an event belongs")
-    told = [digest(topic, "an event's topic") for topic in topics]
-    return [binary(log.get("address"), "an address"), told, binary(log.get("data"), "an event's data")]
+def _named(number: int, question: Callable[[], Answer]) -> Answer:
+    """An answer about a block, which the message of a failure names."""
+    try:
+        return question()
+    except LedgerError as error:
+        raise type(error)(f"block {number}: {error}") from error

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any, Protocol, TypeGuard
 
 import rlp  # type: ignore[import-untyped]
-from eth_utils.crypto import keccak
 
-from mithridate.errors import InputError, JournalAltered, LedgerError
+from mithridate.errors import InputError, JournalAltered, LedgerError, SealRefused
 from mithridate.ledger.bounded_rlp import decode
 from mithridate.ledger.chain import CHAIN_ID
-from mithridate.ledger.chronicle import Block, Chronicle, follow, read_block, read_transaction
+from mithridate.ledger.chronicle import Block, Chronicle, read_transaction
 from mithridate.ledger.chronicle_embedded import ChainAtRest, ReplayedChain
 from mithridate.ledger.network import Network
+from mithridate.ledger.seals.chain import SealedChain
 
 MAGIC = b"mithridate ledger export 1\n"
 MAX_FILE_BYTES = 1 << 30
@@ -60,7 +60,7 @@ class Exported:
 
 
 def export(chronicle: Chronicle, out: Path, study: bytes = b"") -> Exported:
-    """Writes a chain's past to one file; equal chains give equal bytes.
+    """Writes a chain's past to one file; equal chains give equal bytes (under IBFT nodes keep different seals).
 
     Args:
         chronicle: the past; every block is checked as it is read.
@@ -69,12 +69,10 @@ def export(chronicle: Chronicle, out: Path, study: bytes = b"") -> Exported:
 
     Raises:
         InputError: the file exists or cannot be written.
-        LedgerError: a block is altered, or its hash is not that of its header, so that nobody could check it without
-            a node: nothing is written.
+        LedgerError: a block is altered, or the network's consensus is none whose seals anybody could check without a
+            node: nothing is written.
     """
     blocks = list(chronicle.blocks())
-    if any(keccak(block.header) != block.hash for block in blocks):
-        raise LedgerError("this network hashes its headers in a way of its own: its past cannot be checked offline")
     kind, start = _start(chronicle)
     content = [
         kind,
@@ -111,15 +109,18 @@ class ExportChronicle:
     """See `Chronicle`; needs no node and no network.
 
     Of an embedded chain every transaction runs again, and headers and receipts must be those that this gives. Of a
-    network's chain, each header commits to the one before and to its transactions and receipts, so that the hash of
-    the last block, told by another way, vouches for all: who sealed it is not checked here.
+    network's chain, each header commits to the one before and to its transactions and receipts, and is sealed by the
+    sealers of the genesis block: the hash of that block, told by another way, vouches for them.
 
     Args:
         path: the file.
 
     Raises:
-        LedgerError: it is no export, too large, or not a byte for byte what was written.
+        LedgerError: it is no export, too large, or not byte for byte what was written; or its genesis block names no
+            sealers.
     """
+
+    witnesses = 1
 
     def __init__(self, path: Path) -> None:
         self._name = path.name
@@ -129,6 +130,7 @@ class ExportChronicle:
         if self.own and self.chain_id != CHAIN_ID:
             raise LedgerError(f"{path.name}: an embedded chain has the number {CHAIN_ID}, this one {self.chain_id}")
         self._replayed = ReplayedChain(self) if self.own else None
+        self.sealed = None if self.own else _sealed(path.name, self._start[1])
 
     @property
     def source(self) -> str:
@@ -146,7 +148,7 @@ class ExportChronicle:
 
     def blocks(self) -> Iterator[Block]:
         """See `Chronicle.blocks`."""
-        return self._replayed.blocks() if self._replayed else self._linked()
+        return self._replayed.blocks() if self._replayed else self._linked(_sealed(self._name, self._start[1]))
 
     def state(self) -> Network | None:
         """See `Chronicle.state`."""
@@ -155,25 +157,36 @@ class ExportChronicle:
     def close(self) -> None:
         """See `Chronicle.close`."""
 
-    def _linked(self) -> Iterator[Block]:
-        before: Block | None = None
-        for place, parts in enumerate(self._blocks, 1):
+    def _linked(self, chain: SealedChain) -> Iterator[Block]:
+        self.sealed = chain
+        for place, (header, raw, receipts) in enumerate(self._blocks, 1):
             try:
-                header, raw, receipts = parts
-                block = read_block(header, [read_transaction(one) for one in raw], receipts)
-                if before is not None:
-                    follow(before, block)
+                block = chain.add(header, [read_transaction(one) for one in raw], receipts)
             except LedgerError as error:
-                raise JournalAltered(f"block {place} of the export: {error}") from error
+                kind = SealRefused if isinstance(error, SealRefused) else JournalAltered
+                raise kind(f"block {place} of the export: {error}") from error
             yield block
-            before = block
 
 
 def _start(chronicle: Chronicle) -> tuple[bytes, list[Any]]:
-    if not chronicle.own:
-        return NETWORK, [0, b""]
-    origin: Origin = chronicle  # type: ignore[assignment]
-    return EMBEDDED, list(origin.genesis())
+    if chronicle.own:
+        origin: Origin = chronicle  # type: ignore[assignment]
+        return EMBEDDED, list(origin.genesis())
+    if chronicle.sealed is None or chronicle.sealed.consensus is None:
+        raise LedgerError(
+            "this network's consensus is not known here: nobody could check offline who sealed its blocks"
+        )
+    return NETWORK, [0, chronicle.sealed.genesis]
+
+
+def _sealed(name: str, genesis: bytes) -> SealedChain:
+    try:
+        chain = SealedChain(genesis)
+    except LedgerError as error:
+        raise LedgerError(f"{name}: its genesis block is none: {error}") from error
+    if chain.consensus is None:
+        raise LedgerError(f"{name}: its genesis block names no sealers, so that nobody can tell who sealed the others")
+    return chain
 
 
 def _content(path: Path) -> list[Any]:

@@ -132,27 +132,60 @@ class Nodes:
                 said
                 for source in self.ordered()
                 for anchor in self.attempt(source, self.anchor, notes)
-                for said in self._alike(source, anchor, question, notes)
+                for said in self._anchored(source, anchor, question, notes)
             )
         )
-        if said.refusal is not None:
-            raise Reverted(said.refusal)
-        return said.answer[0]
+        return _outcome(said)
 
-    def _alike(
+    def alike(self, question: Callable[[Endpoint], Answer], about: str) -> Answer:
+        """What `agreement` endpoints answer alike about something on which honest nodes cannot differ.
+
+        Args:
+            question: its answers can be compared and hashed.
+            about: the same in words.
+
+        Raises:
+            Reverted: they say so of the contract.
+            LedgerError: too few answered, or they answered differently.
+        """
+        return _outcome(self._patiently(lambda notes: self._alike(self.ordered(), question, about, notes)))
+
+    def shared_height(self) -> int:
+        """Number of the last block that `agreement` endpoints have; Refused passes through."""
+
+        def ask(notes: dict[str, str]) -> Iterator[int]:
+            heads = [head for each in self.ordered() for head in self.attempt(each, Endpoint.head, notes)]
+            yield from sorted((head.number for head in heads), reverse=True)[self.agreement - 1 : self.agreement]
+
+        return self._patiently(ask)
+
+    def accuse(self, endpoint: Endpoint, why: str) -> None:
+        """Takes note that an endpoint lies or is broken; from now on it is asked last."""
+        self._suspects[endpoint] = why
+        LOG.warning("%s %s: it lies or is broken, tell its operator", endpoint.name, why)
+
+    def _anchored(
         self, source: Endpoint, anchor: Head, question: Callable[[Endpoint, Head], Answer], notes: dict[str, str]
     ) -> "Iterator[Said[Answer]]":
+        order = [source, *(each for each in self.ordered() if each is not source)]
+        about = f"block {anchor.number}"
+        for said in self._alike(order, lambda endpoint: question(endpoint, anchor), about, notes):
+            self.seen(anchor.number)
+            yield said
+
+    def _alike(
+        self, order: Sequence[Endpoint], question: Callable[[Endpoint], Answer], about: str, notes: dict[str, str]
+    ) -> "Iterator[Said[Answer]]":
         answers: Answers[Answer] = {}
-        for endpoint in [source, *(each for each in self.ordered() if each is not source)]:
-            for said in self.attempt(endpoint, lambda each: _said(question, each, anchor), notes):
+        for endpoint in order:
+            for said in self.attempt(endpoint, lambda each: _said(question, each, about), notes):
                 answers.setdefault(said, []).append(endpoint)
                 if len(answers[said]) == self.agreement:
-                    self._accuse(answers, said, anchor)
-                    self.seen(anchor.number)
+                    self._accuse(answers, said, about)
                     yield said
                     return
         if len(answers) > 1:
-            raise self._contradiction(answers, anchor)
+            raise self._contradiction(answers, about)
 
     def anchor(self, endpoint: Endpoint) -> Head:
         """The last block that an endpoint holds as final."""
@@ -190,17 +223,15 @@ class Nodes:
             more = furthest - head.number
             raise EndpointFailed(f"is behind: its last block is {age} s old, another node has {more} more")
 
-    def _accuse(self, answers: "Answers[Answer]", believed: "Said[Answer]", anchor: Head) -> None:
+    def _accuse(self, answers: "Answers[Answer]", believed: "Said[Answer]", about: str) -> None:
         for outcome, saying in answers.items():
             for endpoint in saying if outcome != believed else ():
-                why = f"answered otherwise than {self.agreement} other nodes about block {anchor.number}"
-                self._suspects[endpoint] = why
-                LOG.warning("%s %s: it lies or is broken, tell its operator", endpoint.name, why)
+                self.accuse(endpoint, f"answered otherwise than {self.agreement} other nodes about {about}")
 
-    def _contradiction(self, answers: "Answers[Answer]", anchor: Head) -> LedgerError:
+    def _contradiction(self, answers: "Answers[Answer]", about: str) -> LedgerError:
         names = " and ".join(endpoint.name for saying in answers.values() for endpoint in saying)
         return LedgerError(
-            f"{names} answer differently about the same block {anchor.number}: one of them lies or is broken. "
+            f"{names} answer differently about the same {about}: one of them lies or is broken. "
             "Ask their operators, and list a third organisation's node to tell which"
         )
 
@@ -234,11 +265,17 @@ class Nodes:
         return LedgerError(f"{wanted} ({told}): start the node, or list another organisation's endpoint too")
 
 
-def _said(question: Callable[[Endpoint, Head], Answer], endpoint: Endpoint, anchor: Head) -> Said[Answer]:
+def _said(question: Callable[[Endpoint], Answer], endpoint: Endpoint, about: str) -> Said[Answer]:
     # A refusal by the contract is an answer too, and nodes must agree on it.
     try:
-        return Said((question(endpoint, anchor),))
+        return Said((question(endpoint),))
     except Reverted as refusal:
         return Said(refusal=refusal.output)
     except Refused as error:
-        raise EndpointFailed(f"answers {error.text!r} about block {anchor.number}") from error
+        raise EndpointFailed(f"answers {error.text!r} about {about}") from error
+
+
+def _outcome(said: Said[Answer]) -> Answer:
+    if said.refusal is not None:
+        raise Reverted(said.refusal)
+    return said.answer[0]

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from mithridate.evaluation.audit.procedure import audit
 from mithridate.evaluation.networks.funds import fund
 from mithridate.evaluation.networks.local import LocalNetwork
 from mithridate.evaluation.records import RoundRecord, SilentObserver, read_records
@@ -61,3 +62,8 @@ def test_a_study_ends_with_the_model_of_the_embedded_ledger_though_a_sealer_dies
     assert opened.current_model().hex() == found[-1].model_hash
     opened.close()
     assert any("network" in line for line in verify_run(run))
+    audited = audit(str(run))
+    assert [str(finding) for finding in audited.chain.findings] == []
+    assert "2 must tell the same" in audited.chain.source
+    assert audited.chain.sealed is not None
+    assert audited.chain.sealed.consensus == network.kind

@@ -6,7 +6,7 @@ from pathlib import Path
 from mithridate.errors import InputError, LedgerError
 from mithridate.evaluation.audit.procedure import Audit
 from mithridate.ledger.accounts import KEY_BYTES, Account, account_from_key
-from mithridate.ledger.chronicles import ENDPOINTS
+from mithridate.ledger.chronicles import ALONE, ENDPOINTS, Witnesses
 from mithridate.ledger.deployment import Deployment
 from mithridate.ledger.embedded import EmbeddedLedger
 from mithridate.ledger.interface import MAX_REASON_BYTES, Ledger, Role
@@ -14,7 +14,7 @@ from mithridate.ledger.run_ledger import JOURNAL_FILE, ledger_of
 from mithridate.ledger.shared import SharedLedger
 
 
-def file_word(target: str, key_file: Path, audit: Audit, report: bytes, finality: int = 0) -> str:
+def file_word(target: str, key_file: Path, audit: Audit, report: bytes, witnesses: Witnesses = ALONE) -> str:
     """Files what an audit came to, in the auditor's name; returns it in words.
 
     A certificate if nothing was found, a finding otherwise. A journal is checked once more as it is opened to write to
@@ -25,7 +25,7 @@ def file_word(target: str, key_file: Path, audit: Audit, report: bytes, finality
         key_file: the auditor's account key, 32 bytes, or its keystore with the password in the environment.
         audit: of this target, with a current model.
         report: the JSON report's bytes.
-        finality: of a network, blocks on top of one that make it final.
+        witnesses: of a node by its URL, who else is asked.
 
     Raises:
         InputError: the target takes no word, the key is none, or it is no auditor's.
@@ -34,7 +34,7 @@ def file_word(target: str, key_file: Path, audit: Audit, report: bytes, finality
     if audit.model is None or audit.chain.deployment is None:
         raise InputError("the study has no model yet: there is nothing to certify")
     account = _account(key_file)
-    ledger = _open(target, audit.chain.deployment, finality)
+    ledger = _open(target, audit.chain.deployment, witnesses)
     try:
         view: Ledger = ledger.as_party(account)
         if not view.is_active(view.address, Role.AUDITOR):
@@ -46,14 +46,15 @@ def file_word(target: str, key_file: Path, audit: Audit, report: bytes, finality
         ledger.close()
 
 
-def _open(target: str, deployment: Deployment, finality: int) -> SharedLedger:
+def _open(target: str, deployment: Deployment, witnesses: Witnesses) -> SharedLedger:
     if not target.startswith(ENDPOINTS):
         # A journal needs no study file to be opened: that it was altered may be what is to be filed.
         journal = Path(target) / JOURNAL_FILE
         return EmbeddedLedger.open(journal) if journal.exists() else ledger_of(Path(target))
     from mithridate.ledger.evm import EvmNetwork
 
-    return SharedLedger(EvmNetwork([target], finality=finality), deployment)
+    urls, agreement = witnesses.urls([target]), witnesses.needed()
+    return SharedLedger(EvmNetwork(urls, finality=witnesses.finality, agreement=agreement), deployment)
 
 
 def _file(view: Ledger, audit: Audit, digest: bytes) -> str:

@@ -13,7 +13,7 @@ from mithridate.evaluation.audit.measure import Measured, Standard
 from mithridate.ledger.audit.procedure import ChainAudit, audit_chain
 from mithridate.ledger.audit.topics import MEANING, STANDARDS, STORE, STUDY
 from mithridate.ledger.chronicle import Chronicle
-from mithridate.ledger.chronicles import ENDPOINTS
+from mithridate.ledger.chronicles import ALONE, ENDPOINTS, Witnesses, refuse_witnesses
 from mithridate.ledger.store import ModelStore, study_store
 from mithridate.ledger.verify import MODELS_FOLDER, STUDY_FILE, attempts
 from mithridate.ledger.words import verdict_words
@@ -75,6 +75,7 @@ class Audit:
             "refused": chain.refused,
             "other_contracts": list(chain.others),
             "state_compared": chain.state_compared,
+            "sealed": _sealed(chain),
             "clean": self.clean,
             "findings": [asdict(finding) for finding in findings],
             "findings_not_listed": findings.unlisted,
@@ -112,13 +113,13 @@ class Sources:
     contract: str | None = None
 
 
-def open_target(target: str, folder: Path | None = None, finality: int = 0) -> Sources:
+def open_target(target: str, folder: Path | None = None, witnesses: Witnesses = ALONE) -> Sources:
     """A run folder, a file written by `mithridate ledger export`, or the URL of a network's node.
 
     Args:
         target: one of these.
         folder: of the run's files, where the target is no run folder.
-        finality: of a network, blocks on top of one that make it final.
+        witnesses: of a network, which other nodes are asked.
 
     Raises:
         InputError: it is neither.
@@ -129,7 +130,7 @@ def open_target(target: str, folder: Path | None = None, finality: int = 0) -> S
 
     path, beside = Path(target), read_bytes(folder / STUDY_FILE) if folder else None
     if path.is_dir() or target.startswith(ENDPOINTS):
-        chronicle, study = chronicle_of(target, finality)
+        chronicle, study = chronicle_of(target, witnesses)
         own = path.is_dir()
         return (
             Sources(chronicle, path, read_bytes(path / STUDY_FILE), study)
@@ -138,6 +139,7 @@ def open_target(target: str, folder: Path | None = None, finality: int = 0) -> S
         )
     if not is_export(path):
         raise InputError(f"{target} is neither the folder of a run nor a file of `mithridate ledger export`")
+    refuse_witnesses(witnesses)
     exported = ExportChronicle(path)
     return Sources(exported, folder, exported.study or beside)
 
@@ -149,7 +151,7 @@ def audit(
     label: str | None = None,
     folder: Path | None = None,
     contract: str | None = None,
-    finality: int = 0,
+    witnesses: Witnesses = ALONE,
 ) -> Audit:
     """Audits a run, an export or a network's chain.
 
@@ -159,25 +161,17 @@ def audit(
         label: the label column of a CSV file.
         folder: of the run's files, where the target is an export.
         contract: address of the study's contract, on a chain of several studies.
-        finality: of a network, blocks on top of one that make it final.
+        witnesses: of a network, which other nodes are asked.
 
     Raises:
         InputError: the target is neither, or the data cannot be used.
         LedgerError: nothing of the ledger can be read.
     """
-    sources = open_target(target, folder, finality)
+    sources = open_target(target, folder, witnesses)
     try:
         result = Audit(target, audit_chain(sources.chronicle, study=contract or sources.contract))
         study = _files(result, sources)
-        if not result.chain.state_compared:
-            result.notes.append(
-                "The chain's own state was not there to compare, and who sealed the blocks was not checked: compare the"
-                " hash of the last block with that of a party you trust."
-            )
-        if unbound := getattr(sources.chronicle, "unbound", 0):
-            result.notes.append(
-                f"{unbound} blocks have a hash that is not their header's: what they hold is this node's word."
-            )
+        result.notes += _notes(result.chain, sources.chronicle)
         if data is not None:
             _measure(result, sources, study, data, label)
     finally:
@@ -211,6 +205,30 @@ def attempt_rows(chain: ChainAudit) -> list[dict[str, Any]]:
 def _supporters(chain: ChainAudit, number: int, attempt: int, what: str) -> int | None:
     tally = chain.attempts.get((number, attempt))
     return tally.supporters.get(what) if tally else None
+
+
+def _sealed(chain: ChainAudit) -> dict[str, Any] | None:
+    if chain.sealed is None:
+        return None
+    blocks = {sealer: chain.sealed.sealed[sealer] for sealer in chain.sealed.sealers}
+    return {"consensus": chain.sealed.consensus, "genesis": chain.sealed.genesis_hash.hex(), "blocks": blocks}
+
+
+def _notes(chain: ChainAudit, chronicle: Chronicle) -> list[str]:
+    notes = []
+    if not chain.state_compared:
+        notes.append("The chain's own state was not there to compare.")
+    if chain.sealed is not None and chain.sealed.consensus:
+        notes.append("The sealers are those of the genesis block: compare its hash with that of a party you trust.")
+    elif chain.sealed is not None:
+        notes.append(
+            "Who sealed the blocks was not checked, for this network's consensus is not known here: compare the hash of"
+            " the last block with that of a party you trust."
+        )
+    if unbound := getattr(chronicle, "unbound", 0):
+        notes.append(f"{unbound} blocks have a hash that is not their header's: what they hold is the nodes' word.")
+    suspects: dict[str, str] = getattr(chronicle, "suspects", {})
+    return notes + [f"{name} {why}: it lies or is broken, tell its operator." for name, why in suspects.items()]
 
 
 def _files(result: Audit, sources: Sources) -> "Study | None":

@@ -4,19 +4,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mithridate.errors import LedgerError
+from mithridate.errors import LedgerError, SealRefused
 from mithridate.ledger.accounts import new_account
 from mithridate.ledger.audit.announced import announced
 from mithridate.ledger.audit.compare import Seen, compare
 from mithridate.ledger.audit.findings import Findings
 from mithridate.ledger.audit.replay import RuleReplay
 from mithridate.ledger.audit.tally import AttemptTally, Tally
-from mithridate.ledger.audit.topics import CHAIN, RULES
+from mithridate.ledger.audit.topics import CHAIN, RULES, SEALS
 from mithridate.ledger.chronicle import Block, Chronicle, Log, Receipt, Transaction
 from mithridate.ledger.client import ContractLedger
 from mithridate.ledger.deployment import Deployment, check
 from mithridate.ledger.interface import Ledger
 from mithridate.ledger.reading import Said
+from mithridate.ledger.seals.chain import SealedChain
 from mithridate.ledger.words import in_words
 
 TRANSITIONS = frozenset(
@@ -51,6 +52,7 @@ class ChainAudit:
         transitions: block, date and sentence of every change of a model.
         ledger: the state that the rules give, None if there is no study.
         state_compared: whether the chain's own state was there to compare.
+        sealed: of a network, who sealed its blocks; None of an embedded chain.
     """
 
     source: str
@@ -66,6 +68,7 @@ class ChainAudit:
     ledger: Ledger | None = None
     deployment: Deployment | None = None
     state_compared: bool = False
+    sealed: SealedChain | None = None
 
 
 def audit_chain(chronicle: Chronicle, *, study: str | None = None) -> ChainAudit:
@@ -83,9 +86,22 @@ def audit_chain(chronicle: Chronicle, *, study: str | None = None) -> ChainAudit
         for block in chronicle.blocks():
             play.block(block)
     except LedgerError as error:
-        result.findings.add(CHAIN, f"after block {result.height}", str(error))
+        topic = SEALS if isinstance(error, SealRefused) else CHAIN
+        result.findings.add(topic, f"after block {result.height}", str(error))
+    result.sealed = chronicle.sealed
+    _check_sealed(result, chronicle.witnesses)
     play.finish(chronicle)
     return result
+
+
+def _check_sealed(result: ChainAudit, witnesses: int) -> None:
+    if result.sealed is None:
+        return
+    result.findings.compared[SEALS] += result.sealed.sealed.total()
+    if result.sealed.consensus is None and witnesses == 1:
+        # A node that lies about the genesis block must not get by unchecked.
+        what = "this network's consensus is not known here, so that all is one node's word: name another's with --rpc"
+        result.findings.add(SEALS, "genesis block", what)
 
 
 class _Play:

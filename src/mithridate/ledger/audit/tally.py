@@ -31,7 +31,6 @@ class AttemptTally:
         committee: accounts in rank order.
         signed: function of the contract to its votes.
         announced: event of the contract to its value: verdicts, model, seed.
-        supporters: of what was announced: event to how many of the committee signed just that.
     """
 
     round: int
@@ -39,12 +38,20 @@ class AttemptTally:
     committee: tuple[str, ...]
     signed: dict[str, Votes] = field(default_factory=lambda: defaultdict(dict))
     announced: dict[str, Any] = field(default_factory=dict)
-    supporters: dict[str, int] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
         """In words."""
         return f"round {self.round}, attempt {self.attempt}"
+
+    @property
+    def supporters(self) -> dict[str, int]:
+        """What was announced, to how many of the committee signed just that, those after the majority included."""
+        return {
+            word: self.count(function, self.announced[event])
+            for event, (word, function) in SUPPORTED.items()
+            if event in self.announced
+        }
 
     def count(self, function: str, value: Any) -> int:
         """How many of the committee signed `value`."""
@@ -55,6 +62,13 @@ VOTES = {"attest_verdicts": "verdicts", "attest_model": "model", "vote_release":
 SECRETS = {"commit_randomness": "commitment", "reveal_randomness": "revealed"}
 SIGNED = VOTES | SECRETS
 """Function: the argument that is voted on or committed."""
+SUPPORTED: Mapping[str, tuple[str, str]] = {
+    "Bound": ("Bound", "attest_verdicts"),
+    "Finalised": ("Finalised", "attest_model"),
+    "Released": ("release", "vote_release"),
+    "RolledBack": ("release", "vote_release"),
+}
+"""Event: its name among the supporters, and the function whose equal votes it needs."""
 QUORUMS: Mapping[str, tuple[str, str, str]] = {
     "Bound": ("attest_verdicts", "verdicts", VERDICTS),
     "Finalised": ("attest_model", "model", MODELS),
@@ -124,7 +138,7 @@ class Tally:
         function, key, topic = QUORUMS[said.name]
         value = said.values[key]
         signed = state.count(function, value)
-        state.announced[said.name], state.supporters[said.name] = value, signed
+        state.announced[said.name] = value
         what = f"{key} {value.hex()[:16]} took effect, yet only {signed} of {len(state.committee)} validators of the"
         self._findings.check(topic, signed >= MAJORITY, state.name, f"{what} committee signed it: no majority")
 
@@ -142,7 +156,7 @@ class Tally:
 
     def _released(self, state: AttemptTally, *, passed: bool) -> None:
         signed = state.count("vote_release", passed)
-        state.announced["Released" if passed else "RolledBack"], state.supporters["release"] = passed, signed
+        state.announced["Released" if passed else "RolledBack"] = passed
         what = f"the model was {'released' if passed else 'rolled back'} on {signed} votes: no majority"
         self._findings.check(MODELS, signed >= MAJORITY, state.name, what)
         verdicts = state.announced.get("Bound", b"")

@@ -2,6 +2,8 @@
 
 CHAIN = "chain"
 """Signatures, sequence, headers and their roots."""
+SEALS = "seals"
+"""Who sealed a network's blocks."""
 RULES = "rules"
 """Every transaction that the chain took is one that the rules allow."""
 ROSTER = "roster and keys"
@@ -19,6 +21,7 @@ STANDARDS = "standards"
 
 MEANING = {
     CHAIN: "signatures, sequence, the chain of headers, and what each header commits to",
+    SEALS: "each block of a network is sealed by the genesis block's sealers, as the consensus asks",
     RULES: "every transaction that the chain took, played again under the rules in plain Python",
     ROSTER: "members, roles, status, keys, the study's hospitals and validators",
     ROUNDS: "every attempt: base, deadline, submissions, phase, votes, why it was void",
