@@ -232,6 +232,16 @@ class TwoLedgers(RuleBasedStateMachine):
             party = data.draw(st.sampled_from([f"hospital-{who}", f"hospital-{who}", f"physician-{who}", "stranger"]))
             self.both(party, lambda view: getattr(view, f"{verb}_access")(handle))
 
+    @rule(
+        party=st.sampled_from([*(f"hospital-{index}" for index in range(3))] * 3 + ["coordinator", "stranger"]),
+        verb=st.sampled_from(["complain", "complain", "refuse_study", "withdraw_refusal"]),
+        reason=reasons,
+        place=st.sampled_from([None, None, None, (0, 0), (1, 0), (1, 1), (2, 0), (2, 9), (2**255, 0)]),
+    )
+    def notice(self, party: str, verb: str, reason: str, place: tuple[int, int] | None) -> None:
+        where = (place or self._latest()) if verb == "complain" else ()
+        self.both(party, lambda view: getattr(view, verb)(*where, reason))
+
     def teardown(self) -> None:
         if hasattr(self, "book"):
             assert everything(self.shared.reader) == everything(self.reader)
@@ -356,6 +366,9 @@ def everything(view: Any) -> list[object]:
     read += [view.statement(model, ACCOUNTS["auditor-0"].address) for model in HASHES]
     read += [view.hospitals(), view.validators(), view.begun(), view.threshold(), view.released_models()]
     read += [view.requires_certificate(), view.study_id(), view.configuration()]
+    read += [view.complaint_count(), view.complaints(), view.refusal_count(), view.refusals()]
+    read += [view.refusal(index) for index in range(4)]
+    read += [view.complaint(*place, index) for place in ((0, 0), (1, 0), (1, 1), (2, 0)) for index in range(4)]
     for handle in HASHES:
         try:
             read.append(view.access_request(handle))
