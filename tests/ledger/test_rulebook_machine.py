@@ -53,6 +53,10 @@ parties = st.sampled_from(PARTIES)
 hashes = st.sampled_from(HASHES)
 reasons = st.sampled_from(REASONS)
 small = st.integers(0, 3)
+speakers = st.sampled_from(["hospital-0", "hospital-0", "hospital-1", "hospital-2", "stranger"])
+notices = st.sampled_from(["complain", "complain", "refuse_study", "withdraw_refusal"])
+places = st.sampled_from([None, None, (1, 0), (1, 1), (2, 0), (0, 0), (2**255, 0)])
+"""Attempts, None for the latest."""
 Call = Callable[[Any], object]
 
 
@@ -232,15 +236,12 @@ class TwoLedgers(RuleBasedStateMachine):
             party = data.draw(st.sampled_from([f"hospital-{who}", f"hospital-{who}", f"physician-{who}", "stranger"]))
             self.both(party, lambda view: getattr(view, f"{verb}_access")(handle))
 
-    @rule(
-        party=st.sampled_from([*(f"hospital-{index}" for index in range(3))] * 3 + ["coordinator", "stranger"]),
-        verb=st.sampled_from(["complain", "complain", "refuse_study", "withdraw_refusal"]),
-        reason=reasons,
-        place=st.sampled_from([None, None, None, (0, 0), (1, 0), (1, 1), (2, 0), (2, 9), (2**255, 0)]),
-    )
-    def notice(self, party: str, verb: str, reason: str, place: tuple[int, int] | None) -> None:
-        where = (place or self._latest()) if verb == "complain" else ()
-        self.both(party, lambda view: getattr(view, verb)(*where, reason))
+    @rule(statements=st.lists(st.tuples(speakers, notices, places, reasons), min_size=3, max_size=8))
+    def notice(self, statements: list[tuple[str, str, tuple[int, int] | None, str]]) -> None:
+        for party, verb, place, reason in statements:
+            where = (place or self._latest()) if verb == "complain" else ()
+            call: Call = lambda view, v=verb, w=where, r=reason: getattr(view, v)(*w, r)
+            self.both(party, call)
 
     def teardown(self) -> None:
         if hasattr(self, "book"):

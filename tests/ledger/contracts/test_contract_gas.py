@@ -129,6 +129,7 @@ def large(make_world: Callable[..., World]) -> Gas:
     for function, argument in (("attest_model", world.model(1)), ("vote_release", True)):
         for validator in world.committee()[:2]:
             world.send(validator, "Study", function, 1, 0, argument)
+    world.send("hospital-0", "Notices", "complain", 1, 0, "x" * 64)
     return dearest(world) | reads(world)
 
 

@@ -34,6 +34,8 @@ def test_a_complaint_names_attempt_hospital_date_and_reason(begun: World) -> Non
     assert complaint(begun, 3) == (1, 0, 3, begun.now(), b"x" * 64)
     assert complaint(begun, 0) == complaint(begun, 3, attempt=1) == complaint(begun, 3, number=2) == NO_COMPLAINT
     assert begun.read("Notices", "complaint_count") == 1
+    obeyed = begun.read("Notices", "consortium"), begun.read("Notices", "study")
+    assert obeyed == (begun.addresses["Consortium"].lower(), begun.addresses["Study"].lower())
 
 
 @pytest.mark.parametrize("phase", ["SUBMITTED", "CLOSED", "DRAWN", "BOUND", "FINAL", "RELEASED"])
