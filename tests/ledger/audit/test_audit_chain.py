@@ -9,9 +9,14 @@ from typing import Any
 
 import pytest
 
-from mithridate.ledger.accounts import new_account
-from mithridate.ledger.audit.procedure import ChainAudit
+from mithridate.ledger.accounts import Account, new_account
+from mithridate.ledger.audit.procedure import ChainAudit, audit_chain
 from mithridate.ledger.audit.topics import MEANING, STANDARDS
+from mithridate.ledger.chronicle_embedded import JournalChronicle
+from mithridate.ledger.codec import ContractCodec
+from mithridate.ledger.compile import contract
+from mithridate.ledger.deployment import StudyTerms, deploy
+from mithridate.ledger.embedded_network import contract_address
 from mithridate.ledger.interface import Role
 from mithridate.ledger.interface.access import panel_digest
 from mithridate.ledger.interface.draws import COMMITTEE_DOMAIN
@@ -288,6 +293,33 @@ def test_the_file_is_left_as_it_is(finished: Scene, audited: Audited) -> None:
 @pytest.mark.parametrize("topic", sorted(set(MEANING) - {STANDARDS, "study file", "records", "model files", "access"}))
 def test_every_topic_of_the_chain_is_looked_at(finished: Scene, audited: Audited, topic: str) -> None:
     assert audited(finished.path).findings.compared[topic] > 0
+
+
+def test_notices_are_those_that_the_studys_maker_made_with_it(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a chain of many studies a stranger puts notices there that ask the same consortium, just before the study."""
+    network, maker, stranger = scene.chain._network, new_account(), scene.accounts["stranger"]
+    codec, notices, study = ContractCodec.of("Notices"), contract("Notices"), contract("Study")
+    interposed: list[str] = []
+    put = network.deploy
+
+    def interposing(account: Account, data: bytes) -> str:
+        if data.startswith(study.creation_code):
+            asked = codec.constructor([contract_address(maker.address, 0)])
+            interposed.append(put(stranger, notices.creation_code + asked))
+        return str(put(account, data))
+
+    monkeypatch.setattr(network, "deploy", interposing)
+    terms = StudyTerms(bytes([1]) * 32, scene.coordinator.address, [v.address for v in scene.validators], 2, 2)
+    deployment = deploy(network, maker, terms)
+    network.transact(stranger, interposed[0], codec.call("attach", [deployment.addresses["Study"]]))
+    path = closed(scene)
+    monkeypatch.setattr(JournalChronicle, "own", False)
+    chronicle = JournalChronicle(path)
+    audit = audit_chain(chronicle, study=deployment.addresses["Study"])
+    chronicle.close()
+    assert [str(finding) for finding in audit.findings] == []
+    assert audit.deployment is not None
+    assert audit.deployment.addresses == deployment.addresses
 
 
 def test_votes_of_several_administrators_are_played(make_scene: Callable[..., Scene], audited: Audited) -> None:
