@@ -1,6 +1,7 @@
 """`mithridate ledger show` and `verify` on journals made by hand: whole, and damaged at some block."""
 
 import json
+import re
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -9,7 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from mithridate.evaluation.ledger.long_study import BLOCKS_A_ROUND, long_study
+from mithridate.evaluation.ledger.long_study import BLOCKS_A_ROUND, long_study, one_round
+from mithridate.ledger.accounts import new_account
+from mithridate.ledger.deployment import StudyTerms
+from mithridate.ledger.embedded import EmbeddedLedger
+from mithridate.ledger.interface import Role
 
 Command = Callable[..., int]
 FIRST_BLOCKS = 3
@@ -42,6 +47,47 @@ def test_a_whole_ledger_has_nothing_altered(
     document = json.loads(capsys.readouterr().out)
     assert document["altered"] is None
     assert document["height"] == FIRST_BLOCKS + 3 * BLOCKS_A_ROUND
+
+
+@pytest.fixture(scope="module")
+def spoken(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of one round in which two hospitals had something to say."""
+    folder = tmp_path_factory.mktemp("spoken")
+    (folder / "study.json").write_text("{}")
+    administrator, coordinator, *others = (new_account() for _ in range(7))
+    validators = [account.address for account in others[:3]]
+    terms = StudyTerms(bytes([1]) * 32, coordinator.address, validators, quorum=2, min_accepted=2)
+    chain = EmbeddedLedger.create(folder / "ledger.sqlite", administrator, terms)
+    deciding, opening, *views = (chain.as_party(account) for account in (administrator, coordinator, *others))
+    for index, hospital in enumerate(views[3:]):
+        deciding.enrol(hospital.address, Role.HOSPITAL, b"\2" + bytes([index]) * 32)
+        deciding.admit(hospital.address, 10)
+    for validator in views[:3]:
+        validator.register_keys(envelope_key=b"\3" + bytes(32))
+    deciding.begin(bytes([2]) * 32, bytes([3]) * 32)
+    one_round(chain, 1, opening, views[:3], views[3:])
+    views[3].complain(1, 0, "not what I sent")
+    for hospital in views[3:]:
+        hospital.refuse_study("clip above 1.0")
+    views[3].withdraw_refusal("policy 2")
+    chain.close()
+    return folder
+
+
+def test_complaints_and_refusals_are_shown_by_name_with_their_reasons(
+    spoken: Path, mithridate: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert mithridate("ledger", "show", spoken) == 0
+    *_, complaint, refusal = capsys.readouterr().out.splitlines()
+    date = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
+    assert re.fullmatch(rf"round 1, attempt 0: hospital-0 complained on {date}: not what I sent", complaint)
+    assert re.fullmatch(rf"hospital-1 refuses the study since {date}: clip above 1\.0", refusal)
+    assert mithridate("ledger", "show", spoken, "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    (complained,), (refused,) = document["complaints"], document["refusals"]
+    assert complained.pop("time") <= refused.pop("time")
+    assert complained == {"round": 1, "attempt": 0, "hospital": "hospital-0", "reason": "not what I sent"}
+    assert refused == {"hospital": "hospital-1", "reason": "clip above 1.0"}
 
 
 @pytest.mark.parametrize("rounds", [0, 1, 2])

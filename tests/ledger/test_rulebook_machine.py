@@ -53,6 +53,10 @@ parties = st.sampled_from(PARTIES)
 hashes = st.sampled_from(HASHES)
 reasons = st.sampled_from(REASONS)
 small = st.integers(0, 3)
+speakers = st.sampled_from(["hospital-0", "hospital-0", "hospital-1", "hospital-2", "stranger"])
+notices = st.sampled_from(["complain", "complain", "refuse_study", "withdraw_refusal"])
+places = st.sampled_from([None, None, (1, 0), (1, 1), (2, 0), (0, 0), (2**255, 0)])
+"""Attempts, None for the latest."""
 Call = Callable[[Any], object]
 
 
@@ -232,6 +236,13 @@ class TwoLedgers(RuleBasedStateMachine):
             party = data.draw(st.sampled_from([f"hospital-{who}", f"hospital-{who}", f"physician-{who}", "stranger"]))
             self.both(party, lambda view: getattr(view, f"{verb}_access")(handle))
 
+    @rule(statements=st.lists(st.tuples(speakers, notices, places, reasons), min_size=3, max_size=8))
+    def notice(self, statements: list[tuple[str, str, tuple[int, int] | None, str]]) -> None:
+        for party, verb, place, reason in statements:
+            where = (place or self._latest()) if verb == "complain" else ()
+            call: Call = lambda view, v=verb, w=where, r=reason: getattr(view, v)(*w, r)
+            self.both(party, call)
+
     def teardown(self) -> None:
         if hasattr(self, "book"):
             assert everything(self.shared.reader) == everything(self.reader)
@@ -356,6 +367,9 @@ def everything(view: Any) -> list[object]:
     read += [view.statement(model, ACCOUNTS["auditor-0"].address) for model in HASHES]
     read += [view.hospitals(), view.validators(), view.begun(), view.threshold(), view.released_models()]
     read += [view.requires_certificate(), view.study_id(), view.configuration()]
+    read += [view.complaint_count(), view.complaints(), view.refusal_count(), view.refusals()]
+    read += [view.refusal(index) for index in range(4)]
+    read += [view.complaint(*place, index) for place in ((0, 0), (1, 0), (1, 1), (2, 0)) for index in range(4)]
     for handle in HASHES:
         try:
             read.append(view.access_request(handle))

@@ -73,6 +73,23 @@ def test_what_is_written_meanwhile_is_told_once(scene: Scene) -> None:
     events.close()
 
 
+def test_complaints_and_refusals_are_told_by_hospital_and_reason(scene: Scene) -> None:
+    scene.to("begun").attempt_to("submitted")
+    start = scene.chain.height() + 1
+    scene.hospitals[3].complain(1, 0, "lost")
+    scene.hospitals[2].refuse_study("clip above 1.0")
+    scene.hospitals[2].withdraw_refusal("policy 2")
+    told = []
+    with suppress(Stopped):
+        for event in watch(following(scene.path), start=start, pause=stop):
+            told.append(event.to_dict()["words"])
+    assert told == [
+        "round 1, attempt 0: hospital-3 complains: lost",
+        "hospital-2 refuses the study: clip above 1.0",
+        "hospital-2 takes its refusal of the study back: policy 2",
+    ]
+
+
 def test_an_altered_journal_is_looked_at_again_before_it_counts_as_such(finished: Scene, tmp_path: Path) -> None:
     import sqlite3
     from contextlib import closing

@@ -25,6 +25,7 @@ app = typer.Typer(help="Show a run's ledger, check it, export or follow it.", no
 def show(run: RunFolder, json: Json = False, debug: Debug = False) -> None:
     """Show every attempt of every round: its phase, its verdicts, its attestations and the model it led to.
 
+    Then what hospitals complain of, and which of them refuse the study, with their reasons.
     Of a damaged ledger, show what is readable, then name the damage and exit 1.
     """
     require_ledger(run)
@@ -102,8 +103,7 @@ def watch(
         if json:
             typer.echo(dumps(told, allow_nan=False))
         else:
-            date = datetime.fromtimestamp(event.timestamp, UTC)
-            typer.echo(f"{date:%Y-%m-%d %H:%M:%S} block {event.block}: {told['words']}")
+            typer.echo(f"{_date(event.timestamp)} block {event.block}: {told['words']}")
 
 
 def _chronicle(
@@ -119,7 +119,7 @@ def _chronicle(
 
 def _state(run: Path) -> tuple[dict[str, Any], MithridateError | None]:
     """What the ledger tells, and what is altered in its journal, None if nothing is."""
-    from mithridate.ledger.verify import history
+    from mithridate.ledger.verify import history, notices
 
     ledger, altered = _opened(run)
     try:
@@ -130,6 +130,7 @@ def _state(run: Path) -> tuple[dict[str, Any], MithridateError | None]:
             "stable": ledger.stable_model().hex() if begun else None,
             "height": ledger.height(),
             "attempts": history(ledger),
+            **notices(ledger),
             "altered": str(altered) if altered else None,
         }
     finally:
@@ -157,6 +158,15 @@ def _print_state(state: Mapping[str, Any]) -> None:
         typer.echo("no round was opened yet")
     for attempt in attempts:
         typer.echo(_line(attempt))
+    for said in state["complaints"]:
+        place = f"round {said['round']}, attempt {said['attempt']}"
+        typer.echo(f"{place}: {said['hospital']} complained on {_date(said['time'])}: {said['reason']}")
+    for said in state["refusals"]:
+        typer.echo(f"{said['hospital']} refuses the study since {_date(said['time'])}: {said['reason']}")
+
+
+def _date(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def _line(attempt: Mapping[str, Any]) -> str:

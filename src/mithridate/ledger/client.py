@@ -4,8 +4,9 @@ from mithridate.ledger.calls.access import AccessCalls
 from mithridate.ledger.calls.draws import DrawCalls
 from mithridate.ledger.calls.membership import MembershipCalls
 from mithridate.ledger.calls.models import ModelCalls
+from mithridate.ledger.calls.notices import NoticeCalls
 from mithridate.ledger.calls.rounds import RoundCalls
 
 
-class ContractLedger(RoundCalls, MembershipCalls, ModelCalls, DrawCalls, AccessCalls):
+class ContractLedger(RoundCalls, MembershipCalls, ModelCalls, DrawCalls, AccessCalls, NoticeCalls):
     """See `Ledger`; one account's view of a study's contracts, safe to use from several threads."""

@@ -18,10 +18,12 @@ GRACE_S = 3600
 """Seconds after an attempt's deadline when a validator or the coordinator alone may void it."""
 BALLOT_S = 30 * 24 * 3600
 """Seconds for which an administrator's vote counts."""
-CONTRACTS = ("Consortium", "Models", "Reputation", "Committees", "Access", "Study")
+CONTRACTS = ("Consortium", "Models", "Reputation", "Committees", "Access", "Notices", "Study")
 """In the order in which they are deployed."""
-ATTACHED = ("Models", "Reputation", "Committees")
-"""Those that obey the study's contract."""
+NAMED = ("Models", "Reputation", "Committees")
+"""Those that the study's contract names, and that obey it."""
+ATTACHED = (*NAMED, "Notices")
+"""Those that are told after its creation which the study's contract is."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +83,10 @@ def deploy(network: Network, administrator: Account, terms: StudyTerms) -> Deplo
     reputation = put("Reputation")
     committees = put("Committees", consortium)
     access = put("Access", consortium)
+    notices = put("Notices", consortium)
     study = put("Study", consortium, models, reputation, committees, *_study_arguments(terms))
-    addresses = dict(zip(CONTRACTS, (consortium, models, reputation, committees, access, study), strict=True))
+    made = (consortium, models, reputation, committees, access, notices, study)
+    addresses = dict(zip(CONTRACTS, made, strict=True))
     for name in ATTACHED:
         _call(network, administrator, addresses[name], name, "attach", study)
     for function, *arguments in _first_decisions(terms, study):
@@ -119,8 +123,8 @@ def as_hash(value: bytes) -> bytes:
 
 _TIES = (
     *((name, "Study", "study") for name in ATTACHED),
-    *((name, "Consortium", "consortium") for name in ("Models", "Committees", "Access", "Study")),
-    *(("Study", name, name.lower()) for name in ATTACHED),
+    *((name, "Consortium", "consortium") for name in ("Models", "Committees", "Access", "Notices", "Study")),
+    *(("Study", name, name.lower()) for name in NAMED),
 )
 """Contract, the contract it obeys or asks, and the read that tells which one that is."""
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from mithridate.errors import LedgerError
 from mithridate.ledger.embedded import EmbeddedLedger
-from mithridate.ledger.interface import AttemptState, Ledger, Phase
+from mithridate.ledger.interface import AttemptState, Complaint, Ledger, Phase, Refusal
 from mithridate.ledger.run_ledger import JOURNAL_FILE, ledger_of
 from mithridate.ledger.shared import SharedLedger
 from mithridate.ledger.store import ModelStore, study_store
@@ -61,6 +61,18 @@ def history(ledger: SharedLedger) -> list[dict[str, Any]]:
     return [_plain(state) for state in attempts(ledger.reader)]
 
 
+def notices(ledger: SharedLedger) -> dict[str, list[dict[str, Any]]]:
+    """What hospitals say of the study, in plain values: under `complaints` all, under `refusals` the current ones.
+
+    Keys of each: hospital (its name), time (seconds since 1970) and reason; of a complaint also round and attempt.
+    """
+    view = ledger.reader
+    return {
+        "complaints": [{"round": each.round, "attempt": each.attempt, **_notice(each)} for each in view.complaints()],
+        "refusals": [_notice(each) for each in view.refusals()],
+    }
+
+
 def attempts(ledger: Ledger) -> Iterator[AttemptState]:
     """Every attempt of every round, in the order in which they were opened."""
     latest = ledger.latest()
@@ -104,6 +116,10 @@ def _models(ledger: Ledger) -> Iterator[tuple[str, str]]:
 def _word(code: int) -> str:
     # The ledger binds whatever byte a majority of validators agreed on.
     return Rule(code).word if code in set(Rule) else f"rule {code}"
+
+
+def _notice(said: Complaint | Refusal) -> dict[str, Any]:
+    return {"hospital": f"hospital-{said.hospital}", "time": said.at, "reason": said.reason}
 
 
 def _plain(state: AttemptState) -> dict[str, Any]:

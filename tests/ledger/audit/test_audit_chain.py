@@ -9,9 +9,14 @@ from typing import Any
 
 import pytest
 
-from mithridate.ledger.accounts import new_account
-from mithridate.ledger.audit.procedure import ChainAudit
+from mithridate.ledger.accounts import Account, new_account
+from mithridate.ledger.audit.procedure import ChainAudit, audit_chain
 from mithridate.ledger.audit.topics import MEANING, STANDARDS
+from mithridate.ledger.chronicle_embedded import JournalChronicle
+from mithridate.ledger.codec import ContractCodec
+from mithridate.ledger.compile import contract
+from mithridate.ledger.deployment import StudyTerms, deploy
+from mithridate.ledger.embedded_network import contract_address
 from mithridate.ledger.interface import Role
 from mithridate.ledger.interface.access import panel_digest
 from mithridate.ledger.interface.draws import COMMITTEE_DOMAIN
@@ -64,10 +69,17 @@ def test_every_kind_of_change_is_played_under_the_rules(scene: Scene, audited: A
     scene.administrator.set_threshold(2)
     scene.validators[0].register_keys(signing_key=b"\2" + bytes(range(32)))
     open_record(scene)
+    scene.hospitals[3].complain(2, 0, "not what I sent")
+    scene.hospitals[2].refuse_study("clip above 1.0")
+    scene.hospitals[0].refuse_study("validator-1")
+    scene.hospitals[2].withdraw_refusal("policy 2")
     audit = audited(closed(scene))
     assert [str(finding) for finding in audit.findings] == []
     assert audit.reputation[-1][1][3] == 0.5
-    assert {"access", "roster and keys"} <= set(audit.findings.compared)
+    assert {"access", "roster and keys", "notices"} <= set(audit.findings.compared)
+    assert audit.ledger is not None
+    assert [(each.round, each.hospital) for each in audit.ledger.complaints()] == [(2, 3)]
+    assert [each.hospital for each in audit.ledger.refusals()] == [0]
     assert any("certified" in sentence for _, _, sentence in audit.transitions)
 
 
@@ -81,6 +93,49 @@ def open_record(scene: Scene) -> None:
     for salt, doctor in list(zip(salts, doctors, strict=True))[:2]:
         doctor.approve_access(handle, salt)
     hospital.log_access(handle)
+
+
+SAID: list[tuple[str, str, str, str]] = [
+    ("attempt=attempt, hospital=hospital, at", "hospital=hospital", "hospital=3", "complaint of hospital-0"),
+    ("    self.complaint_count = number", "number", "number + 1", "number of complaints"),
+    ("Refusal(at=block.timestamp,", "block.timestamp", "1", "refusal of hospital-1"),
+    ("    self.refusals[hospital] = empty(Refusal)", "empty(Refusal)", "self.refusals[0]", "refusal of hospital-0"),
+]
+"""A line of the contract of notices, what is altered in it, to what, and where the audit finds it."""
+
+
+@pytest.mark.parametrize(("line", "before", "after", "where"), SAID)
+def test_a_statement_that_the_chain_keeps_otherwise_is_found(
+    make_scene: Callable[..., Scene],
+    audited: Audited,
+    altered: Altered,
+    line: str,
+    before: str,
+    after: str,
+    where: str,
+) -> None:
+    altered("Notices", line, line.replace(before, after))
+    scene = make_scene().to("begun")
+    scene.attempt_to("submitted")
+    scene.hospitals[0].complain(1, 0, "lost")
+    for hospital in scene.hospitals[:2]:
+        hospital.refuse_study("policy")
+    scene.hospitals[0].withdraw_refusal("policy 2")
+    audit = audited(closed(scene))
+    assert topics(audit) == {"notices"}
+    assert any(finding.where.startswith(where) for finding in audit.findings)
+
+
+def test_a_complaint_that_the_rules_refuse_is_found(
+    make_scene: Callable[..., Scene], audited: Audited, altered: Altered
+) -> None:
+    altered("Notices", 'assert digests[0] != empty(bytes32), "nothing submitted"', "pass")
+    scene = make_scene().to("begun")
+    scene.attempt_to("submitted")
+    scene.hospitals[2].complain(1, 0, "lost")
+    audit = audited(closed(scene))
+    assert topics(audit) == {"rules", "notices"}
+    assert any("there is nothing to complain of" in finding.what for finding in audit.findings)
 
 
 def draw(scene: Scene, accounts: list[Any], clock: Any) -> None:
@@ -242,6 +297,33 @@ ELSEWHERE = {STANDARDS, "seals", "study file", "records", "model files", "access
 @pytest.mark.parametrize("topic", sorted(set(MEANING) - ELSEWHERE))
 def test_every_topic_of_the_chain_is_looked_at(finished: Scene, audited: Audited, topic: str) -> None:
     assert audited(finished.path).findings.compared[topic] > 0
+
+
+def test_notices_are_those_that_the_studys_maker_made_with_it(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a chain of many studies a stranger puts notices there that ask the same consortium, just before the study."""
+    network, maker, stranger = scene.chain._network, new_account(), scene.accounts["stranger"]
+    codec, notices, study = ContractCodec.of("Notices"), contract("Notices"), contract("Study")
+    interposed: list[str] = []
+    put = network.deploy
+
+    def interposing(account: Account, data: bytes) -> str:
+        if data.startswith(study.creation_code):
+            asked = codec.constructor([contract_address(maker.address, 0)])
+            interposed.append(put(stranger, notices.creation_code + asked))
+        return str(put(account, data))
+
+    monkeypatch.setattr(network, "deploy", interposing)
+    terms = StudyTerms(bytes([1]) * 32, scene.coordinator.address, [v.address for v in scene.validators], 2, 2)
+    deployment = deploy(network, maker, terms)
+    network.transact(stranger, interposed[0], codec.call("attach", [deployment.addresses["Study"]]))
+    path = closed(scene)
+    monkeypatch.setattr(JournalChronicle, "own", False)
+    chronicle = JournalChronicle(path)
+    audit = audit_chain(chronicle, study=deployment.addresses["Study"])
+    chronicle.close()
+    assert [str(finding) for finding in audit.findings] == []
+    assert audit.deployment is not None
+    assert audit.deployment.addresses == deployment.addresses
 
 
 def test_votes_of_several_administrators_are_played(make_scene: Callable[..., Scene], audited: Audited) -> None:

@@ -107,7 +107,7 @@ CALLS: list[tuple[str, str, str, str, Arguments]] = [
     *(
         ("already attached", who, contract, "attach", lambda w: (w.addresses["Study"],))
         for who in ("administrator-0", "stranger")
-        for contract in ("Models", "Reputation", "Committees")
+        for contract in ("Models", "Reputation", "Committees", "Notices")
     ),
     *(
         ("only the study", "coordinator", "Models", function, put(*arguments))
@@ -152,6 +152,23 @@ CALLS: list[tuple[str, str, str, str, Arguments]] = [
     ("not a party to the request", "hospital-1", "Access", "withdraw", lambda w: (w.model(77),)),
     ("only the custodian", "physician-0", "Access", "log_opening", lambda w: (w.model(77),)),
     ("access not granted", "hospital-0", "Access", "log_opening", lambda w: (w.model(77),)),
+    *(
+        ("only an enrolled hospital", who, "Notices", function, put(*place, "why"))
+        for who in ("stranger", "coordinator", "validator-0", "administrator-0")
+        for function, *place in (("complain", 1, 0), ("refuse",), ("withdraw_refusal",))
+    ),
+    ("no such attempt", "hospital-0", "Notices", "complain", put(0, 0, "why")),
+    ("no such attempt", "hospital-0", "Notices", "complain", put(1, 1, "why")),
+    ("no such attempt", "hospital-0", "Notices", "complain", put(2, 0, "why")),
+    ("no such attempt", "hospital-0", "Notices", "complain", put(1, 2**256 - 1, "why")),
+    ("no such attempt", "hospital-0", "Notices", "complain", put(2**128 + 1, 0, "why")),
+    ("nothing submitted", "hospital-2", "Notices", "complain", put(1, 0, "why")),
+    ("already complained", "hospital-3", "Notices", "complain", put(1, 0, "why")),
+    ("no reason given", "hospital-0", "Notices", "complain", put(1, 0, "")),
+    ("already refused", "hospital-2", "Notices", "refuse", put("why")),
+    ("no reason given", "hospital-0", "Notices", "refuse", put("")),
+    ("nothing to withdraw", "hospital-0", "Notices", "withdraw_refusal", put("why")),
+    ("no reason given", "hospital-2", "Notices", "withdraw_refusal", put("")),
     ("not the latest attempt", "validator-0", "Study", "attest_model", put(1, 2**256 - 1, HASH)),
     ("not the latest attempt", "validator-0", "Study", "attest_model", put(2**256 - 1, 0, HASH)),
 ]
@@ -184,6 +201,8 @@ def at_round_two(shared: dict[str, World], request: pytest.FixtureRequest, clock
         expiry = world.now() + 10**6
         world.send("physician-0", "Access", "request", world.model(77), world.address("hospital-0"), HASH, expiry)
         world.send("auditor-0", "Models", "certify", world.model(1), HASH)
+        world.send("hospital-3", "Notices", "complain", 1, 0, "lost")
+        world.send("hospital-2", "Notices", "refuse", "policy")
         for who in ("auditor-1", "physician-3"):
             world.decide("Consortium", "set_status", world.address(who), int(Status.REVOKED), "left")
         shared["world"] = world
@@ -222,7 +241,7 @@ def test_a_contract_with_impossible_terms_is_not_made(
     assert refusal.value.reason == reason
 
 
-@pytest.mark.parametrize("name", ["Models", "Reputation", "Committees"])
+@pytest.mark.parametrize("name", ["Models", "Reputation", "Committees", "Notices"])
 def test_a_contract_obeys_a_contract_only(world: World, name: str) -> None:
     arguments = () if name == "Reputation" else (world.addresses["Consortium"],)
     target = world.put(name, *arguments, *([False] if name == "Models" else []))
@@ -247,6 +266,8 @@ def test_the_revoked_stay_out_and_the_suspended_act_in_no_contract(begun: World)
     begun.refuse(inactive, "validator-0", "Committees", "commit", 1, HASH)
     begun.refuse(inactive, "validator-0", "Models", "vote_rollback", HASH, "why")
     begun.refuse(inactive, "hospital-0", "Study", "submit", 1, 0, HASH)
+    for function, *place in (("complain", 1, 0), ("refuse",), ("withdraw_refusal",)):
+        begun.refuse(inactive, "hospital-0", "Notices", function, *place, "why")
     begun.refuse("only an administrator", "administrator-0", "Consortium", "decide", begun.addresses["Study"], b"")
 
 

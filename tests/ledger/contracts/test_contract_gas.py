@@ -40,9 +40,10 @@ def deploy_all(world: World) -> None:
     consortium = world.put("Consortium", [world.address(f"administrator-{index}") for index in range(3)], 2, 3600)
     parts = [world.put("Models", consortium, False), world.put("Reputation"), world.put("Committees", consortium)]
     world.put("Access", consortium)
+    notices = world.put("Notices", consortium)
     pool = [world.address(f"validator-{rank}") for rank in range(4)]
     study = world.put("Study", consortium, *parts, HASH, world.address("coordinator"), pool, 3, 2, 100, 1)
-    for name, target in zip(("Models", "Reputation", "Committees"), parts, strict=True):
+    for name, target in zip(("Models", "Reputation", "Committees", "Notices"), (*parts, notices), strict=True):
         world.send("administrator-0", name, "attach", study, at=target)
 
 
@@ -75,6 +76,13 @@ def open_a_record(world: World) -> None:
     world.send("hospital-0", "Access", "withdraw", bytes([1]) * 32)
 
 
+def complain_and_refuse(world: World) -> None:
+    world.send("hospital-0", "Notices", "complain", 1, 0, "x" * 64)
+    world.send("hospital-0", "Notices", "refuse", "x" * 64)
+    world.send("hospital-1", "Notices", "refuse", "x" * 64)
+    world.send("hospital-0", "Notices", "withdraw_refusal", "x" * 64)
+
+
 def reads(world: World) -> Gas:
     calls = (
         ("Study", "suspended_word", 0),
@@ -84,6 +92,8 @@ def reads(world: World) -> Gas:
         ("Study", "validators"),
         ("Reputation", "word_page", 0),
         ("Consortium", "entry_page", int(Role.HOSPITAL), 0),
+        ("Notices", "complaint_page", 0),
+        ("Notices", "refusal_page", 0),
     )
     return {f"{name}.{function} (read)": world.read_gas(name, function, *rest) for name, function, *rest in calls}
 
@@ -102,6 +112,7 @@ def small(make_world: Callable[..., World]) -> Gas:
         world.send(validator, "Study", "vote_void", 2, 0, "x" * 64)
     audit_and_roll_back(world)
     open_a_record(world)
+    complain_and_refuse(world)
     decide_everything(world)
     return dearest(world) | reads(world)
 
@@ -118,6 +129,7 @@ def large(make_world: Callable[..., World]) -> Gas:
     for function, argument in (("attest_model", world.model(1)), ("vote_release", True)):
         for validator in world.committee()[:2]:
             world.send(validator, "Study", function, 1, 0, argument)
+    world.send("hospital-0", "Notices", "complain", 1, 0, "x" * 64)
     return dearest(world) | reads(world)
 
 

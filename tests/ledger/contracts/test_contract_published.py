@@ -82,7 +82,8 @@ def test_another_studys_contract_is_refused(world: World, name: str) -> None:
 
 @pytest.mark.parametrize("name", ATTACHED)
 def test_a_contract_not_yet_attached_is_refused(world: World, name: str) -> None:
-    arguments = {"Models": (world.addresses["Consortium"], False), "Committees": (world.addresses["Consortium"],)}
+    asking = (world.addresses["Consortium"],)
+    arguments = {"Models": (*asking, False), "Committees": asking, "Notices": asking}
     loose = world.put(name, *arguments.get(name, ()))
     addresses = dict(world.ledger.deployment.addresses) | {name: loose}
     with pytest.raises(LedgerError, match=f"the contract {name} obeys 0x0{{40}}, not this study's Study"):

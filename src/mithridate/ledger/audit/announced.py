@@ -9,6 +9,7 @@ from mithridate.ledger.audit.topics import (
     ACCESS,
     COMMITTEES,
     MODELS,
+    NOTICES,
     RANDOMNESS,
     REPUTATION,
     ROSTER,
@@ -123,6 +124,16 @@ def _keys(book: Rulebook, v: Values, time: int) -> bool:
     return bool(book.read("Consortium", "current_keys", v["account"]) == told)
 
 
+def _complained(book: Rulebook, v: Values, time: int) -> bool:
+    place = (v["round_number"], v["attempt"], v["hospital"])
+    return bool(book.read("Notices", "complaint", *place) == (*place, time, v["reason"].encode()))
+
+
+def _refusal(book: Rulebook, v: Values) -> tuple[int, bytes]:
+    at, reason = book.read("Notices", "refusal", v["hospital"])
+    return at, reason
+
+
 TABLE: Mapping[tuple[str, str], tuple[str, Holds]] = {
     ("Consortium", "Enrolled"): (
         ROSTER,
@@ -160,6 +171,9 @@ TABLE: Mapping[tuple[str, str], tuple[str, Holds]] = {
     ("Access", "Denied"): (ACCESS, _in_state(AccessState.REFUSED)),
     ("Access", "AccessWithdrawn"): (ACCESS, _in_state(AccessState.WITHDRAWN)),
     ("Access", "Opened"): (ACCESS, _request(lambda r, v: (r[1], r[9]) == (v["physician"], v["opening"]))),
+    ("Notices", "Complained"): (NOTICES, _complained),
+    ("Notices", "StudyRefused"): (NOTICES, lambda b, v, t: _refusal(b, v) == (t, v["reason"].encode())),
+    ("Notices", "RefusalWithdrawn"): (NOTICES, lambda b, v, t: _refusal(b, v) == (0, b"")),
     ("Study", "Admitted"): (ROSTER, _hospital),
     ("Study", "Begun"): (MODELS, _begun),
     ("Study", "RoundOpened"): (ROUNDS, _in_attempt(_opened)),

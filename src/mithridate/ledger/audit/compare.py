@@ -7,7 +7,7 @@ from typing import Any
 
 from mithridate.errors import RuleViolation
 from mithridate.ledger.audit.findings import Findings
-from mithridate.ledger.audit.topics import ACCESS, COMMITTEES, MODELS, REPUTATION, ROSTER, ROUNDS
+from mithridate.ledger.audit.topics import ACCESS, COMMITTEES, MODELS, NOTICES, REPUTATION, ROSTER, ROUNDS
 from mithridate.ledger.interface import Ledger, Role
 
 Question = tuple[str, str, Callable[[Ledger], Any]]
@@ -29,6 +29,8 @@ class Seen:
         self.models: dict[bytes, None] = {}
         self.statements: dict[tuple[bytes, str], None] = {}
         self.handles: dict[bytes, None] = {}
+        self.complaints: dict[tuple[int, int, int], None] = {}
+        self.refusing: dict[int, None] = {}
 
     def note(self, values: Iterable[tuple[str, Any]], name: str) -> None:
         """Takes note of what an event names."""
@@ -40,6 +42,10 @@ class Seen:
             self.statements[given["model"], given["auditor"]] = None
         if "handle" in given:
             self.handles[given["handle"]] = None
+        if name == "Complained":
+            self.complaints[given["round_number"], given["attempt"], given["hospital"]] = None
+        if name == "StudyRefused":
+            self.refusing[given["hospital"]] = None
 
 
 def _questions(chain: Ledger, rules: Ledger, seen: Seen) -> Iterator[Question]:
@@ -50,6 +56,7 @@ def _questions(chain: Ledger, rules: Ledger, seen: Seen) -> Iterator[Question]:
     yield from _of_draws(chain, rules)
     for handle in seen.handles:
         yield ACCESS, f"request {handle.hex()[:16]}", methodcaller("access_request", handle)
+    yield from _of_notices(seen)
 
 
 def _of_the_roster() -> Iterator[Question]:
@@ -98,6 +105,18 @@ def _of_draws(chain: Ledger, rules: Ledger) -> Iterator[Question]:
     for validator in chain.validators():
         name = f"draws in which {validator.address} withheld"
         yield COMMITTEES, name, methodcaller("withheld", validator.address)
+
+
+def _of_notices(seen: Seen) -> Iterator[Question]:
+    yield NOTICES, "number of complaints", methodcaller("complaint_count")
+    yield NOTICES, "complaints", methodcaller("complaints")
+    yield NOTICES, "number of refusals", methodcaller("refusal_count")
+    yield NOTICES, "refusals", methodcaller("refusals")
+    for number, attempt, hospital in seen.complaints:
+        name = f"complaint of hospital-{hospital}, round {number}, attempt {attempt}"
+        yield NOTICES, name, methodcaller("complaint", number, attempt, hospital)
+    for hospital in seen.refusing:
+        yield NOTICES, f"refusal of hospital-{hospital}", methodcaller("refusal", hospital)
 
 
 def _answer(ask: Callable[[Ledger], Any], ledger: Ledger) -> Any:

@@ -103,14 +103,16 @@ class RuleReplay:
     def _begin(self, block: Block, study: Creation, where: str) -> None:
         names = ("Consortium", "Models", "Reputation", "Committees")
         parts = dict(zip(names, study.arguments, strict=False))
-        made_access = [made for made in self._made.values() if made.name == "Access"]
-        access = [made for made in made_access if made.arguments[0] == parts["Consortium"]]
+        asking = [made for made in self._made.values() if made.arguments[:1] == (parts["Consortium"],)]
+        access = [made for made in asking if made.name == "Access"]
+        # A consortium may have several studies, each with notices of its own, made and attached with the study.
+        notices = [made for made in asking if made.name == "Notices" and made.sender == study.sender]
         found = [self._made.get(address) for address in parts.values()]
         tied = all(made is not None and made.name == name for name, made in zip(names, found, strict=True))
-        if not tied or not access:
+        if not tied or not access or not notices:
             self._findings.add(RULES, where, "the study names contracts that are not the published ones")
             return
-        creations = [made for made in (*found, access[0], study) if made is not None]
+        creations = [made for made in (*found, access[0], notices[-1], study) if made is not None]
         self.deployment = deployment_of(creations)
         self.reader = Reader(self.deployment)
         for made in creations:

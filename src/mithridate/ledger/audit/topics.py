@@ -14,6 +14,7 @@ MODELS = "models"
 REPUTATION = "reputation"
 COMMITTEES = "committees"
 ACCESS = "access"
+NOTICES = "notices"
 STUDY = "study file"
 RECORDS = "records"
 STORE = "model files"
@@ -31,6 +32,7 @@ MEANING = {
     REPUTATION: "counted again from the bound verdicts of every finished round",
     COMMITTEES: "draws recomputed from the revealed values",
     ACCESS: "requests for records, approvals, openings",
+    NOTICES: "complaints of hospitals about attempts, and refusals of the study",
     STUDY: "study.json against the configuration hash on the ledger",
     RECORDS: "rounds.jsonl against the ledger, where the ledger binds it",
     STORE: "every model that the ledger names, against its hash",

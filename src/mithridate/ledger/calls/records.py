@@ -15,10 +15,12 @@ from mithridate.ledger.interface import (
     AccessRequest,
     AccessState,
     AttemptState,
+    Complaint,
     Draw,
     HospitalRecord,
     Member,
     Phase,
+    Refusal,
     Role,
     Status,
     ValidatorRecord,
@@ -135,6 +137,18 @@ def access_request_of(entry: Sequence[Any]) -> AccessRequest:
         refusals=int(refused).bit_count(),
         openings=int(openings),
     )
+
+
+def complaint_of(entry: Sequence[Any]) -> Complaint | None:
+    """A complaint from the contract's `Complaint`, None from an empty one."""
+    number, attempt, hospital, at, reason = entry
+    return Complaint(int(number), int(attempt), int(hospital), int(at), printable(reason)) if at else None
+
+
+def refusal_of(hospital: int, entry: Sequence[Any]) -> Refusal | None:
+    """A refusal from the contract's `Refusal`, None from an empty one."""
+    at, reason = entry
+    return Refusal(hospital, int(at), printable(reason)) if at else None
 
 
 def _three(ranks: Sequence[int]) -> tuple[int, int, int]:

@@ -11,6 +11,7 @@ from mithridate.ledger.interface.access import AccessLog, AccessRequest, AccessS
 from mithridate.ledger.interface.draws import Draw, Draws
 from mithridate.ledger.interface.membership import Member, Membership, Role, Status
 from mithridate.ledger.interface.models import ModelRecord, ModelRecords, ModelState, Statement
+from mithridate.ledger.interface.notices import Complaint, Notices, Refusal
 from mithridate.ledger.interface.rounds import (
     COMMITTEE_SIZE,
     MAJORITY,
@@ -34,6 +35,7 @@ __all__ = [
     "AccessRequest",
     "AccessState",
     "AttemptState",
+    "Complaint",
     "Draw",
     "Draws",
     "HospitalRecord",
@@ -43,7 +45,9 @@ __all__ = [
     "ModelRecord",
     "ModelRecords",
     "ModelState",
+    "Notices",
     "Phase",
+    "Refusal",
     "Role",
     "Rounds",
     "Statement",
@@ -52,7 +56,7 @@ __all__ = [
 ]
 
 
-class Ledger(Rounds, Membership, ModelRecords, Draws, AccessLog, Protocol):
+class Ledger(Rounds, Membership, ModelRecords, Draws, AccessLog, Notices, Protocol):
     """The ledger as one party sees it. Any call may raise `LedgerError`; a broken rule raises `RuleViolation`."""
 
     @property

@@ -14,10 +14,11 @@ from mithridate.ledger.rulebook.committees import Committees
 from mithridate.ledger.rulebook.consortium import NAME as CONSORTIUM
 from mithridate.ledger.rulebook.consortium import Consortium, Decision
 from mithridate.ledger.rulebook.models import Models
+from mithridate.ledger.rulebook.notices import Notices
 from mithridate.ledger.rulebook.reputation import Reputation
 from mithridate.ledger.rulebook.study import Study, Terms
 
-PARTS = ("Consortium", "Models", "Reputation", "Committees", "Access", "Study")
+PARTS = ("Consortium", "Models", "Reputation", "Committees", "Access", "Notices", "Study")
 
 
 class Rulebook:
@@ -43,9 +44,8 @@ class Rulebook:
         reputation, committees = Reputation(), Committees(consortium)
         study = Study(_terms(terms, study_id), consortium, models, reputation, committees)
         models.study = committees.study = study
-        self._parts: dict[str, Any] = dict(
-            zip(PARTS, (consortium, models, reputation, committees, Access(consortium), study), strict=True)
-        )
+        parts = (consortium, models, reputation, committees, Access(consortium), Notices(consortium, study), study)
+        self._parts: dict[str, Any] = dict(zip(PARTS, parts, strict=True))
         self._height = 0
         self._lock = threading.RLock()
         enrolled = [(address, Role.VALIDATOR) for address in terms.validators]
