@@ -104,6 +104,25 @@ def watch(
             typer.echo(f"{date:%Y-%m-%d %H:%M:%S} block {event.block}: {told['words']}")
 
 
+@app.command("serve")
+def serve(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Holds the ledger; made if missing.")],
+    port: Annotated[int, typer.Option(metavar="N", min=0, max=65_535, help="On 127.0.0.1; 0 takes a free one.")] = 0,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Serve an embedded ledger over JSON-RPC to this machine's processes, until interrupted; print its URL."""
+    from mithridate.ledger.service.server import serve as served
+
+    def started(url: str) -> None:
+        if json:
+            print_json({"folder": str(folder), "url": url})
+        else:
+            typer.echo(url)
+
+    served(folder, port, started)
+
+
 def _chronicle(ledger: str, finality: int) -> "tuple[Followed, str | None]":
     """The ledger's past, and where in it the study's contract lies, if that is known."""
     if not is_endpoint(ledger):
