@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from eth_account import Account as Signer
+from pydantic import StrictBool
 
 from mithridate.errors import LedgerError
 from mithridate.ledger.accounts import Account, new_account
@@ -67,7 +68,7 @@ class Methods:
             "net_version": (Form(), self._version),
             "eth_gasPrice": (Form(), self._gas_price),
             "eth_blockNumber": (Form(), self._block_number),
-            "eth_getBlockByNumber": (Form(Tag | Quantity, bool, defaults=(False,)), self._block),
+            "eth_getBlockByNumber": (Form(Tag | Quantity, StrictBool, defaults=(False,)), self._block),
             "eth_call": (Form(Transaction, Which, defaults=("latest",)), self._call),
             "eth_estimateGas": (Form(Transaction, Which, defaults=("pending",)), self._estimate),
             "eth_getCode": (Form(Address, Which, defaults=("latest",)), self._code),

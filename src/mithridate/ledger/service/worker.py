@@ -86,6 +86,8 @@ class Worker:
             outcomes = self._chain.write(self._take(group))
         except Exception as error:
             LOG.exception("a group of transactions could not be sealed")
+            # What it did not even take waits for nothing.
+            deque(self._take(group), maxlen=0)
             outcomes = [LedgerError(f"the ledger failed ({type(error).__name__})")] * len(group)
         loop.call_soon_threadsafe(_tell, group, outcomes)
 
