@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mithridate.ledger.chronicles import Followed
     from mithridate.ledger.shared import SharedLedger
 
-app = typer.Typer(help="Show a run's ledger, check it, export or follow it.", no_args_is_help=True)
+app = typer.Typer(help="Show a run's ledger, check it, export or follow it; serve one.", no_args_is_help=True)
 
 
 @app.command("show")
