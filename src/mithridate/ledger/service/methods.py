@@ -58,6 +58,7 @@ class Methods:
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
         self._answers: dict[object, Kept] = {}
+        self._running: dict[object, asyncio.Task[Kept]] = {}
         self._size = 0
         self._head: tuple[bytes, Answer] = (b"", None)
         self._ticker: Account = new_account()
@@ -153,22 +154,26 @@ class Methods:
             raise LedgerError("header not found")
         return found.hash
 
-    async def _once(self, key: object, question: Callable[[ServedChain], Any]) -> Any:
-        if key not in self._answers:
-            # Asked again in the thread: others may have asked the same while this waited for its turn.
-            self._keep(key, await self._worker.ask(lambda chain: self._kept(key, question, chain)))
-        answer = self._answers[key]
+    async def _once(self, key: object, question: Callable[[ServedChain], Kept]) -> Any:
+        if key in self._answers:
+            answer = self._answers[key]
+        else:
+            # Whoever asks the same meanwhile waits for the same answer; a caller that leaves does not take it along.
+            answer = await asyncio.shield(self._running.get(key) or self._run(key, question))
         if isinstance(answer, Reverted):
             raise Reverted(answer.output)
         return answer
 
-    def _kept(self, key: object, question: Callable[[ServedChain], Kept], chain: ServedChain) -> Kept:
-        if key in self._answers:
-            return self._answers[key]
-        try:
-            return question(chain)
-        except Reverted as refusal:
-            return refusal
+    def _run(self, key: object, question: Callable[[ServedChain], Kept]) -> "asyncio.Task[Kept]":
+        def done(task: "asyncio.Task[Kept]") -> None:
+            del self._running[key]
+            if not task.cancelled() and task.exception() is None:
+                self._keep(key, task.result())
+
+        task = asyncio.create_task(self._worker.ask(lambda chain: _said(question, chain)))
+        self._running[key] = task
+        task.add_done_callback(done)
+        return task
 
     def _keep(self, key: object, answer: Kept) -> None:
         self._size += _size(key) + _size(answer)
@@ -195,6 +200,14 @@ class Methods:
         signed = Signer.sign_transaction(fields | {"to": self._ticker.address}, self._ticker.key)
         await self._worker.send(bytes(signed.raw_transaction))
         self._ticks += 1
+
+
+def _said(question: Callable[[ServedChain], Kept], chain: ServedChain) -> Kept:
+    # A refusal is an answer, too, and stays one.
+    try:
+        return question(chain)
+    except Reverted as refusal:
+        return refusal
 
 
 def _size(value: object) -> int:

@@ -7,7 +7,7 @@ from contextlib import ExitStack, closing
 from itertools import islice
 from pathlib import Path
 
-from eth.abc import VirtualMachineAPI
+from eth.abc import StateAPI, VirtualMachineAPI
 from eth_utils.address import to_canonical_address
 
 from mithridate.errors import LedgerError
@@ -92,11 +92,11 @@ class ServedChain:
 
     def code(self, block_hash: bytes, address: bytes) -> bytes:
         """The code at an address after a block."""
-        return bytes(self._machine(block_hash).state.get_code(address))
+        return bytes(self._state(block_hash).get_code(address))
 
     def count(self, block_hash: bytes, address: bytes) -> int:
         """How many transactions an account had sent after a block."""
-        return int(self._machine(block_hash).state.get_nonce(address))
+        return int(self._state(block_hash).get_nonce(address))
 
     def block(self, number: int) -> Block | None:
         """A block by its number, from 0; None if there is none as yet."""
@@ -172,6 +172,12 @@ class ServedChain:
         self.head = block
         self._snapshots.sealed(len(sealed.transactions))
         return outcomes
+
+    def _state(self, block_hash: bytes) -> StateAPI:
+        if block_hash == self.head.hash and self._refusal is None:
+            # The same state, and the estimates made of the next block have read much of it.
+            return self._chain.machine_next(self._clock()).state
+        return self._machine(block_hash).state
 
     def _machine(self, block_hash: bytes) -> VirtualMachineAPI:
         if block_hash not in self._machines:
