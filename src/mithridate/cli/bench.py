@@ -17,7 +17,7 @@ BENCHMARKS = {
     "demo": "the demo's comparison over five seeds",
     "detection": "who is caught: attacks x defences x datasets, encrypted and in the clear; smoke, everyday or full",
     "inference": "encrypted inference beside plaintext",
-    "ledger": "changes, rounds and openings, embedded and on two networks of four sealers",
+    "ledger": "changes, rounds and openings, embedded, served and on two networks of four sealers",
     "memory": "peak memory of a study of 10 hospitals x 1M parameters",
     "training": "a plain round beside a bare PyTorch loop",
     "verification": "a secure round beside a plain one; time, megabytes and rounds of each gate",

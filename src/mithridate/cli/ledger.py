@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mithridate.ledger.chronicles import Followed
     from mithridate.ledger.shared import SharedLedger
 
-app = typer.Typer(help="Show a run's ledger, check it, export or follow it.", no_args_is_help=True)
+app = typer.Typer(help="Show a run's ledger, check it, export or follow it; serve one.", no_args_is_help=True)
 
 
 @app.command("show")
@@ -104,6 +104,25 @@ def watch(
             typer.echo(dumps(told, allow_nan=False))
         else:
             typer.echo(f"{_date(event.timestamp)} block {event.block}: {told['words']}")
+
+
+@app.command("serve")
+def serve(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Holds the ledger; made if missing.")],
+    port: Annotated[int, typer.Option(metavar="N", min=0, max=65_535, help="On 127.0.0.1; 0 takes a free one.")] = 0,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Serve an embedded ledger over JSON-RPC to this machine's processes, until interrupted; print its URL."""
+    from mithridate.ledger.service.server import serve as served
+
+    def started(url: str) -> None:
+        if json:
+            print_json({"folder": str(folder), "url": url})
+        else:
+            typer.echo(url)
+
+    served(folder, port, started)
 
 
 def _chronicle(

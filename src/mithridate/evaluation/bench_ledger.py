@@ -1,8 +1,8 @@
 """What the ledger costs: single changes, whole rounds at 10 to 1,000 hospitals, opening, and its share of a study.
 
-The embedded ledger is measured beside two networks of four sealers on this machine (`make networks` builds them). Every
-processor is shared by all sealers, so the networks' figures say how their consensus waits, not what machines of their
-own would hold.
+The embedded ledger is measured beside its service and two networks of four sealers on this machine (`make networks`
+builds them). Every processor is shared by all sealers, so the networks' figures say how their consensus waits, not what
+machines of their own would hold.
 """
 
 import tempfile
@@ -22,6 +22,7 @@ from mithridate.evaluation.networks.clique import clique_network
 from mithridate.evaluation.networks.funds import fund
 from mithridate.evaluation.networks.ibft import ibft_network
 from mithridate.evaluation.networks.local import LocalNetwork, started
+from mithridate.evaluation.networks.service import service_network
 from mithridate.evaluation.records import read_records
 from mithridate.federation.local import run_study
 from mithridate.ledger.chain import EmbeddedChain
@@ -34,7 +35,11 @@ from mithridate.study import load_study
 
 SIZES = (10, 100, 1000)
 LONG = (1000, 10)
-NETWORKS: dict[str, Callable[[Path], LocalNetwork]] = {"clique": clique_network, "ibft": ibft_network}
+NETWORKS: dict[str, Callable[[Path], LocalNetwork]] = {
+    "service": service_network,
+    "clique, four sealers": clique_network,
+    "ibft, four sealers": ibft_network,
+}
 GAS_USED = 10
 """Position in a header (Ethereum yellow paper, section 4.3)."""
 STUDY_ROUNDS = 4
@@ -58,7 +63,7 @@ def run(sizes: tuple[int, ...] = SIZES, long: tuple[int, int] = LONG) -> dict[st
         folder = Path(name)
         figures = list(_embedded(folder))
         for kind, make in NETWORKS.items():
-            figures += _networked(kind, started(make, folder / kind))
+            figures += _networked(kind, started(make, folder / kind.split(",")[0]))
         for hospitals in sizes:
             figures += _round_costs(folder / f"{hospitals}.sqlite", hospitals)
         figures += _opening(folder / "long.sqlite", *long)
@@ -85,7 +90,7 @@ def _networked(kind: str, made: LocalNetwork) -> list[Figure]:
                 deployment = deploy(view, cast.administrator, cast.terms())
             ledger = SharedLedger(view, deployment)
             begin(ledger, cast)
-            return list(_speed(f"{kind}, four sealers", ledger, cast, rounds=1, changes=300))
+            return list(_speed(kind, ledger, cast, rounds=1, changes=300))
         finally:
             view.close()
 

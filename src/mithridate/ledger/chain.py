@@ -13,7 +13,7 @@ from eth.abc import BlockHeaderAPI, ComputationAPI, ReceiptAPI, SignedTransactio
 from eth.chains.base import Chain
 from eth.db.atomic import AtomicDB
 from eth.db.backends.memory import MemoryDB
-from eth.exceptions import PyEVMError, Revert
+from eth.exceptions import HeaderNotFound, PyEVMError, Revert
 from eth.vm.forks import ParisVM
 from eth_keys import exceptions as key_errors
 from eth_utils.crypto import keccak
@@ -90,6 +90,7 @@ class EmbeddedChain:
         self._head: BlockHeaderAPI = evm.get_canonical_head()
         self._open: _OpenBlock | None = None
         self._reader: VirtualMachineAPI | None = None
+        self._ahead: VirtualMachineAPI | None = None
         self._answers: dict[tuple[bytes, bytes, bytes], bytes] = {}
 
     @classmethod
@@ -138,6 +139,11 @@ class EmbeddedChain:
         return bytes(self._head.hash)
 
     @property
+    def head_header(self) -> bytes:
+        """RLP of the last sealed block's header."""
+        return bytes(rlp.encode(self._head))
+
+    @property
     def timestamp(self) -> int:
         """Date of the open block, or of the last sealed one if none is open."""
         return int(self._open.header.timestamp if self._open else self._head.timestamp)
@@ -160,7 +166,7 @@ class EmbeddedChain:
         """Opens the next block, dated `timestamp`, which may not be earlier than the last block's."""
         header = self._next_header(timestamp)
         self._open = _OpenBlock(self._evm.get_vm(header), header, [], [], [])
-        self._reader = None
+        self._reader = self._ahead = None
         self._answers.clear()
 
     def apply(self, raw: bytes) -> tuple[bytes, ReceiptAPI]:
@@ -190,7 +196,7 @@ class EmbeddedChain:
         if computation.is_error:
             block.vm.state.revert(snapshot)
             block.half_applied = False
-            raise Reverted(_output(computation))
+            raise Reverted(output_of(computation))
         block.vm.state.commit(snapshot)
         receipt = block.vm.make_receipt(block.header, transaction, computation, block.vm.state)
         block.header = block.vm.add_receipt_to_header(block.header, receipt)
@@ -249,6 +255,27 @@ class EmbeddedChain:
         vm = self._open.vm if self._open else self._reading(self.timestamp)
         return bytes(vm.state.get_code(address))
 
+    def machine_after(self, block_hash: bytes) -> VirtualMachineAPI | None:
+        """A virtual machine on the state after a sealed block, dated and numbered as that block.
+
+        None where this chain does not know the block's state: one from before it was resumed.
+        """
+        try:
+            header = self._evm.chaindb.get_block_header_by_hash(block_hash)
+        except HeaderNotFound:
+            return None
+        known = header.state_root == EMPTY_TRIE or self._store.exists(header.state_root)
+        return self._evm.get_vm(header) if known else None
+
+    def machine_next(self, timestamp: int) -> VirtualMachineAPI:
+        """A virtual machine on the state after the last sealed block, dated and numbered as the next one.
+
+        It is the same one until a block is opened: what is run on it must be undone.
+        """
+        if self._ahead is None or self._ahead.get_header().timestamp != timestamp:
+            self._ahead = self._evm.get_vm(self._next_header(timestamp))
+        return self._ahead
+
     def _next_header(self, timestamp: int) -> BlockHeaderAPI:
         return ClockVM.create_header_from_parent(
             self._head, timestamp=timestamp, gas_limit=GAS_LIMIT, coinbase=NO_ADDRESS
@@ -274,7 +301,7 @@ def _called(vm: VirtualMachineAPI, sender: bytes, to: bytes, data: bytes) -> byt
     )
     vm.state.revert(snapshot)
     if computation.is_error:
-        raise Reverted(_output(computation))
+        raise Reverted(output_of(computation))
     return bytes(computation.output)
 
 
@@ -287,6 +314,7 @@ def _decode(vm: VirtualMachineAPI, raw: bytes) -> SignedTransactionAPI:
     return transaction
 
 
-def _output(computation: ComputationAPI) -> bytes:
+def output_of(computation: ComputationAPI) -> bytes:
+    """What a contract returned when it refused; empty where it failed without a word of its own."""
     # Only a revert carries the contract's own reason; running out of gas or a bad instruction carries none.
     return bytes(computation.output) if isinstance(computation.error, Revert) else b""
