@@ -10,7 +10,7 @@ from mithridate.cli.output import print_json, stdout_held
 
 
 def poc(
-    hospitals: Annotated[int, typer.Option(help="Number of hospitals, 3 to 100; two of five are malicious.")] = 5,
+    hospitals: Annotated[int, typer.Option(help="Number of hospitals, 5 to 100; two of five are malicious.")] = 5,
     study_file: Annotated[
         Path | None,
         typer.Option("--study", metavar="STUDY.toml", help="A study file. [default: breast cancer, 3 rounds]"),
@@ -49,17 +49,21 @@ def poc(
                     typer.echo(f"ledger: {running.ground.kind}; starting {len(running.processes)} processes")
                 running.start()
                 started = time.perf_counter()
-                running.follow()
+                last = running.follow()
                 folder = running.consortium.study
                 kind = running.ground.kind
         summary = summarise(study.name, read_records(folder), run=folder, seconds=time.perf_counter() - started)
         write_summary(summary)
         write_report(folder / "report.html", study.name, [load_run(folder, study.name, seconds=summary.seconds)])
+    stopped = last.void_reason
     if json:
-        print_json({**summary.to_dict(), "network": kind, "folder": str(out)})
-        return
+        print_json({**summary.to_dict(), "network": kind, "folder": str(out), "stopped": stopped})
+        raise typer.Exit(1 if stopped else 0)
     typer.echo(
         f"{summary.name}: accuracy {summary.accuracy:.3f} after {summary.rounds} rounds, {summary.seconds:.1f} s"
     )
+    if stopped:
+        typer.echo(f"round {last.round} was void {last.attempt + 1} times, the last time for this reason: {stopped}")
+        raise typer.Exit(1)
     typer.echo(f"model  {summary.model_hash}")
     typer.echo(f"report {folder / 'report.html'}; each participant's log is in {out}/NAME/log")

@@ -148,11 +148,12 @@ class Poc:
         return made
 
     def stop(self) -> None:
-        """Ends everybody."""
-        for process in self.processes.values():
+        """Ends everybody, the coordinator last: until then the others can take their leave of it."""
+        sites = [process for name, process in self.processes.items() if name != COORDINATOR]
+        for process in sites:
             process.resume()
             process.ask_to_stop()
-        for process in self.processes.values():
+        for process in [*sites, self.processes[COORDINATOR]]:
             process.stop()
         if self._chain is not None:
             self._chain.close()
@@ -166,7 +167,7 @@ class Poc:
         self.stop()
 
     def _process(self, place: Place) -> PocProcess:
-        arguments = [place.role.value, "start", str(place.kit)]
+        arguments = [place.role.value, "start", str(place.kit), "--debug"]
         # Each on its own, so that one machine carries them all.
         environment = {PASSWORD_VARIABLE: self._password, "OMP_NUM_THREADS": "1"}
         return PocProcess(place.name, arguments, place.folder / "log", environment)

@@ -7,7 +7,7 @@ from mithridate.errors import InputError
 from mithridate.evaluation.demo import demo_study
 from mithridate.study import Study, load_study
 
-LEAST, MOST = 3, 100
+LEAST, MOST = 5, 100
 ROUNDS = 3
 DEADLINE_S = 120
 

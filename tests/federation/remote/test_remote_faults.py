@@ -108,8 +108,9 @@ def test_a_coordinator_that_loses_a_message_is_seen_by_its_hospital(remote: Make
     federation.run()
     (state,) = attempts(federation)
     assert Rule(state.verdicts[1]) is Rule.ENVELOPE
-    assert federation.hospitals[1].complained == [(1, 0)]
-    assert federation.hospitals[0].complained == []
+    (complaint,) = federation.chain.reader.complaints()
+    assert (complaint.round, complaint.attempt, complaint.hospital) == (1, 0, 1)
+    assert complaint.reason == "the coordinator took it, the validators found it envelope"
 
 
 def test_hospitals_that_drop_out_hold_up_nobody_beyond_the_deadline(remote: Make) -> None:

@@ -72,7 +72,7 @@ class ServerConnection:
             engine.register_aux_message_handler(TOPIC, self.handle)
             self._engine.set_result(engine)
 
-    def handle(self, topic: str, request: Shareable, context: object) -> Shareable:
+    def handle(self, topic: str, request: Shareable, fl_ctx: object) -> Shareable:
         """Answers one message of the engine's; anything but bytes is answered by the engine's own refusal."""
         body = request.get(_BODY)
         if type(body) is not bytes:

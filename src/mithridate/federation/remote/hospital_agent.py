@@ -10,7 +10,7 @@ from mithridate.federation.remote.agent import Agent, Pace, Step
 from mithridate.federation.remote.malice import Malice
 from mithridate.federation.remote.site_desk import CoordinatorDesk
 from mithridate.federation.remote.wire import RelayRefused
-from mithridate.ledger.interface import AttemptState, Ledger, Phase
+from mithridate.ledger.interface import MAX_REASON_BYTES, AttemptState, Ledger, Phase
 from mithridate.ledger.store import ModelStore
 from mithridate.mpc.shares import VALIDATORS
 from mithridate.verification.verdict import Rule
@@ -132,10 +132,11 @@ class HospitalAgent(Agent):
         return Step.ACTED
 
     def _complain(self, state: AttemptState, verdict: Rule) -> None:
+        """Says on the ledger, for good, that a message which the coordinator took did not arrive."""
         self.complained.append((state.round, state.attempt))
-        LOG.error(
-            "%s: the coordinator took the message of round %d, and the validators found it %s",
-            self.name,
-            state.round,
-            verdict.word,
-        )
+        reason = f"the coordinator took it, the validators found it {verdict.word}"
+        LOG.error("%s complains of round %d: %s", self.name, state.round, reason)
+        try:
+            self._ledger.complain(state.round, state.attempt, reason[:MAX_REASON_BYTES])
+        except RuleViolation as error:
+            LOG.warning("%s: the complaint is not taken: %s", self.name, error)

@@ -40,7 +40,7 @@ class Told:
         self._started = time.time()
         self._well = time.time()
 
-    def describe(self) -> dict[str, object]:
+    def document(self) -> dict[str, object]:
         """The status as one JSON object."""
         status = self._status
         return {
@@ -128,7 +128,7 @@ class Monitor:
             told: Iterable[bytes] = self._metrics(environ, start_response)
             return told
         if path == "/status":
-            return _json(start_response, "200 OK", self._told.describe())
+            return _json(start_response, "200 OK", self._told.document())
         if path == "/health":
             healthy = self._told.healthy()
             return _json(start_response, "200 OK" if healthy else "503 Service Unavailable", {"healthy": healthy})

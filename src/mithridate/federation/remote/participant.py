@@ -34,7 +34,7 @@ from mithridate.federation.site import Site
 from mithridate.ledger.client import ContractLedger
 from mithridate.ledger.deployment import Deployment, check
 from mithridate.ledger.evm import EvmNetwork
-from mithridate.ledger.interface import AttemptState
+from mithridate.ledger.interface import MAX_REASON_BYTES, AttemptState
 from mithridate.ledger.interface import Role as LedgerRole
 from mithridate.ledger.store import ModelStore
 from mithridate.mpc.remote_peers import PeerService, Seat
@@ -131,10 +131,10 @@ def hospital(standing: Standing, connection: SiteConnection) -> Agent:
         PolicyError: it does not; the reason stands on the ledger then.
         DataError: its records cannot be used.
     """
-    _obey_policy(standing)
-    _register_keys(standing)
     study, material = standing.study, standing.material
     index = _index(standing)
+    _obey_policy(standing, index)
+    _register_keys(standing)
     store = standing.models
     records = hospital_records(study, standing.inputs.model, standing.records, index)
     role = Hospital(_site(standing, index, records), standing.ledger, standing.keys.signing, store, material.layout)
@@ -255,19 +255,23 @@ def _malice(standing: Standing) -> Malice:
     return Malice(fellows, study.hospitals.count, standing.material.layout)
 
 
-def _obey_policy(standing: Standing) -> None:
+def _obey_policy(standing: Standing, index: int) -> None:
     file = standing.kit.path(standing.kit.settings.policy)
     accounts = [record.address for record in standing.ledger.validators()]
+    refused = standing.ledger.refusal(index) is not None
     try:
         enforce(load_policy(file), standing.study, accounts)
     except PolicyError as error:
         LOG.error("%s takes no part: %s", standing.name, error)
-        _refuse(standing, str(error))
+        if not refused:
+            standing.ledger.refuse_study(_reason(str(error)))
         raise
+    if refused:
+        standing.ledger.withdraw_refusal("the policy accepts the study now")
 
 
-def _refuse(standing: Standing, reason: str) -> None:
-    """Says on the ledger why this hospital takes no part."""
+def _reason(text: str) -> str:
+    return text.encode("ascii", "replace").decode()[:MAX_REASON_BYTES]
 
 
 def _register_keys(standing: Standing) -> None:
