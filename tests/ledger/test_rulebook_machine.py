@@ -3,6 +3,8 @@
 import hashlib
 import os
 from collections.abc import Callable
+from contextlib import ExitStack
+from functools import cache
 from typing import Any
 
 import pytest
@@ -12,8 +14,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 
 from mithridate.errors import RuleViolation
 from mithridate.ledger.accounts import Account, account_from_key
-from mithridate.ledger.chain import EmbeddedChain
-from mithridate.ledger.deployment import StudyTerms, deploy
+from mithridate.ledger.chain import EmbeddedChain, SealedBlock
+from mithridate.ledger.deployment import Deployment, StudyTerms, deploy
 from mithridate.ledger.embedded_network import EmbeddedNetwork
 from mithridate.ledger.interface import RANDOMNESS_DOMAIN, Role
 from mithridate.ledger.interface import Phase as Stage
@@ -56,10 +58,17 @@ small = st.integers(0, 3)
 Call = Callable[[Any], object]
 
 
-class ForgetfulJournal:
-    """Takes the place of the file: these chains end with their example."""
+Steps = list[tuple[str, Call]]
 
-    def append(self, block: object) -> None: ...
+
+class Headers:
+    """Takes the place of the file: these chains end with their example, and of their blocks the headers are enough."""
+
+    def __init__(self) -> None:
+        self.all: list[bytes] = []
+
+    def append(self, block: SealedBlock) -> None:
+        self.all.append(block.header)
 
     def add_snapshot(self, after: int, nodes: object) -> None: ...
 
@@ -87,6 +96,69 @@ def outcome(call: Call, view: Any) -> str | None:
     return None
 
 
+def study_terms(validators: int, threshold: int, certificate: bool) -> StudyTerms:
+    return StudyTerms(
+        configuration=HASHES[1],
+        coordinator=ACCOUNTS["coordinator"].address,
+        validators=[account.address for account in VALIDATORS[:validators]],
+        quorum=2,
+        min_accepted=2,
+        grace=GRACE,
+        administrators=[ACCOUNTS[f"administrator-{index}"].address for index in (1, 2)],
+        threshold=threshold,
+        ballot=BALLOT,
+        requires_certificate=certificate,
+        rotation=2,
+    )
+
+
+def embedded(chain: EmbeddedChain, headers: Headers) -> ClockedNetwork:
+    return ClockedNetwork(Replayed(chain, snapshot=0, nodes=set(), since=0), headers)  # type: ignore[arg-type]
+
+
+@cache
+def beginning(
+    validators: int, threshold: int, certificate: bool, voters: int
+) -> tuple[list[bytes], dict[bytes, bytes], Deployment, list[str | None]]:
+    """The contracts after deployment and `beginning_steps`: headers, state, addresses, and what each step came to."""
+    headers, chain = Headers(), EmbeddedChain.genesis(START, HASHES[1])
+    network = embedded(chain, headers)
+    with network.block():
+        deployment = deploy(network, ACCOUNTS["administrator-0"], study_terms(validators, threshold, certificate))
+    shared = SharedLedger(network, deployment)
+    views = {name: shared.as_party(account) for name, account in ACCOUNTS.items()}
+    with network.block():
+        outcomes = [outcome(call, views[party]) for party, call in beginning_steps(validators, range(voters))]
+    return headers.all, chain.state_nodes(()), deployment, outcomes
+
+
+def beginning_steps(validators: int, voters: range) -> Steps:
+    """Everyone enrolled, admitted and with keys, then the study begun, by the votes of these administrators."""
+    administrators = [f"administrator-{index}" for index in voters]
+    roles = {"hospital": Role.HOSPITAL, "physician": Role.PHYSICIAN, "auditor": Role.AUDITOR}
+    steps: Steps = []
+    for account, role in [
+        (ACCOUNTS["coordinator"], Role.COORDINATOR),
+        *((v, Role.VALIDATOR) for v in VALIDATORS[:validators]),
+    ]:
+        vote: Call = lambda view, a=account.address, r=role: view.enrol(a, r)
+        steps += [(each, vote) for each in administrators if each != "administrator-0"]
+    for name in PARTIES:
+        role = roles.get(name.split("-")[0])
+        if role is None:
+            continue
+        key = b"\2" + value_of(name, "key") if role == Role.HOSPITAL else b""
+        address = ACCOUNTS[name].address
+        enrol: Call = lambda view, a=address, r=role, k=key: view.enrol(a, r, k)
+        admit: Call = lambda view, a=address: view.admit(a, 10)
+        steps += [(each, enrol) for each in administrators]
+        steps += [(each, admit) for each in administrators if role == Role.HOSPITAL]
+    steps += [
+        (f"validator-{index}", lambda view: view.register_keys(envelope_key=b"\3" + HASHES[1])) for index in range(4)
+    ]
+    return steps + [(each, lambda view: view.begin(HASHES[5], HASHES[2])) for each in administrators]
+
+
 class TwoLedgers(RuleBasedStateMachine):
     """The contracts on py-evm beside the rulebook; every call goes to both."""
 
@@ -94,30 +166,19 @@ class TwoLedgers(RuleBasedStateMachine):
         data=st.data(), validators=st.sampled_from([3, 4]), threshold=st.integers(1, 3), certificate=st.booleans()
     )
     def deploy(self, data: st.DataObject, validators: int, threshold: int, certificate: bool) -> None:
-        administrator = ACCOUNTS["administrator-0"]
-        self.pool = VALIDATORS[:validators]
-        terms = StudyTerms(
-            configuration=HASHES[1],
-            coordinator=ACCOUNTS["coordinator"].address,
-            validators=[account.address for account in self.pool],
-            quorum=2,
-            min_accepted=2,
-            grace=GRACE,
-            administrators=[ACCOUNTS[f"administrator-{index}"].address for index in (1, 2)],
-            threshold=threshold,
-            ballot=BALLOT,
-            requires_certificate=certificate,
-            rotation=2,
-        )
-        chain = Replayed(EmbeddedChain.genesis(START, HASHES[1]), snapshot=0, nodes=set(), since=0)
-        self.network = ClockedNetwork(chain, ForgetfulJournal())  # type: ignore[arg-type]
-        self.shared = SharedLedger(self.network, deploy(self.network, administrator, terms))
-        self.book = Rulebook(administrator.address, terms, self.shared.reader.study_id(), self.network.now())
+        voters = data.draw(st.integers(threshold, 3))
+        terms = study_terms(validators, threshold, certificate)
+        headers, nodes, deployment, outcomes = beginning(validators, threshold, certificate, voters)
+        self.network = embedded(EmbeddedChain.resumed(headers, nodes), Headers())
+        self.shared = SharedLedger(self.network, deployment)
+        self.book = Rulebook(ACCOUNTS["administrator-0"].address, terms, self.shared.reader.study_id(), START)
         self.views = {name: self.shared.as_party(account) for name, account in ACCOUNTS.items()}
         self.rules = {name: self._ruled(account) for name, account in ACCOUNTS.items()}
         self.reader = self.rules["stranger"]
-        for party, call in self._beginning(range(data.draw(st.integers(threshold, 3)))):
-            self.both(party, call)
+        steps = beginning_steps(validators, range(voters))
+        assert [outcome(call, self.rules[party]) for party, call in steps] == outcomes
+        self.validators, self.moment = validators, ExitStack()
+        self.moment.enter_context(self.network.block())
 
     def _ruled(self, account: Account) -> RulebookLedger:
         return RulebookLedger(self.book, account, self.network.now)
@@ -128,7 +189,10 @@ class TwoLedgers(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([1, 10, GRACE, 1000, BALLOT]))
     def wait(self, seconds: int) -> None:
+        """Calls between two waits share a block: sealing each in its own would take most of the time."""
+        self.moment.close()
         self.network.seconds = self.network.now() + seconds
+        self.moment.enter_context(self.network.block())
 
     @rule(data=st.data(), phases=st.integers(1, 8))
     def advance(self, data: st.DataObject, phases: int) -> None:
@@ -233,7 +297,8 @@ class TwoLedgers(RuleBasedStateMachine):
             self.both(party, lambda view: getattr(view, f"{verb}_access")(handle))
 
     def teardown(self) -> None:
-        if hasattr(self, "book"):
+        if hasattr(self, "moment"):
+            self.moment.close()
             assert everything(self.shared.reader) == everything(self.reader)
 
     def _latest(self) -> tuple[int, int]:
@@ -243,16 +308,16 @@ class TwoLedgers(RuleBasedStateMachine):
     def _models(self) -> list[bytes]:
         return self.reader.released_models() or [HASHES[5]]
 
-    def _next_steps(self, data: st.DataObject) -> list[tuple[str, Call]]:
+    def _next_steps(self, data: st.DataObject) -> Steps:
         if not self.reader.begun():
-            return self._beginning(range(data.draw(st.integers(1, 3))))
+            return beginning_steps(self.validators, range(data.draw(st.integers(1, 3))))
         state = self.reader.latest()
         if state is None or state.phase >= Stage.RELEASED:
             return self._opening(data)
         steps = self._acting(data, state)
         return steps if steps or data.draw(st.integers(0, 4)) else self._giving_up(state)
 
-    def _acting(self, data: st.DataObject, state: Any) -> list[tuple[str, Call]]:
+    def _acting(self, data: st.DataObject, state: Any) -> Steps:
         """What those do who have not yet done it in this phase."""
         place = (state.round, state.attempt)
         names = {rank: f"validator-{index}" for rank, index in enumerate(state.committee)}
@@ -288,49 +353,24 @@ class TwoLedgers(RuleBasedStateMachine):
         passed = data.draw(st.sampled_from([True, True, True, False]))
         return [(name, lambda view: view.vote_release(*place, passed)) for name in names.values()]
 
-    def _giving_up(self, state: Any) -> list[tuple[str, Call]]:
+    def _giving_up(self, state: Any) -> Steps:
         place = (state.round, state.attempt)
         return [(f"validator-{index}", lambda view: view.vote_void(*place, "stuck")) for index in state.committee[:2]]
 
-    def _beginning(self, voters: range) -> list[tuple[str, Call]]:
-        administrators = [f"administrator-{index}" for index in voters]
-        roles = {"hospital": Role.HOSPITAL, "physician": Role.PHYSICIAN, "auditor": Role.AUDITOR}
-        steps: list[tuple[str, Call]] = []
-        for account, role in [(ACCOUNTS["coordinator"], Role.COORDINATOR), *((v, Role.VALIDATOR) for v in self.pool)]:
-            vote: Call = lambda view, a=account.address, r=role: view.enrol(a, r)
-            steps += [(each, vote) for each in administrators if each != "administrator-0"]
-        for name in PARTIES:
-            role = roles.get(name.split("-")[0])
-            if role is None:
-                continue
-            key = b"\2" + value_of(name, "key") if role == Role.HOSPITAL else b""
-            address = ACCOUNTS[name].address
-            enrol: Call = lambda view, a=address, r=role, k=key: view.enrol(a, r, k)
-            admit: Call = lambda view, a=address: view.admit(a, 10)
-            steps += [(each, enrol) for each in administrators]
-            steps += [(each, admit) for each in administrators if role == Role.HOSPITAL]
-        steps += [
-            (f"validator-{index}", lambda view: view.register_keys(envelope_key=b"\3" + HASHES[1]))
-            for index in range(4)
-        ]
-        return steps + [(each, lambda view: view.begin(HASHES[5], HASHES[2])) for each in administrators]
-
-    def _opening(self, data: st.DataObject) -> list[tuple[str, Call]]:
+    def _opening(self, data: st.DataObject) -> Steps:
         state, current = self.reader.latest(), self.reader.current_model()
         number = 1 if state is None else state.round + (state.phase != Stage.VOID)
-        steps: list[tuple[str, Call]] = []
+        steps: Steps = []
         if len(self.reader.validators()) > 3 and data.draw(st.integers(0, 2)):
             steps = self._drawing(data)
         seconds = data.draw(st.sampled_from([20, 3000]))
         return [*steps, ("coordinator", lambda view: view.open_round(number, current, view.now() + seconds))]
 
-    def _drawing(self, data: st.DataObject) -> list[tuple[str, Call]]:
+    def _drawing(self, data: st.DataObject) -> Steps:
         number = self.reader.draws() + (not self.reader.draws() or self.reader.draw(self.reader.draws()).settled)
         committing, revealing = (data.draw(st.sampled_from([4, 4, 4, 3, 2])) for _ in range(2))
         seconds = data.draw(st.sampled_from([3, 20]))
-        steps: list[tuple[str, Call]] = [
-            ("coordinator", lambda view: view.open_draw(view.now() + 5, view.now() + seconds))
-        ]
+        steps: Steps = [("coordinator", lambda view: view.open_draw(view.now() + 5, view.now() + seconds))]
         for index in range(committing):
             name = f"validator-{index}"
             digest = hashlib.sha256(COMMITTEE_DOMAIN + value_of(name, number)).digest()
