@@ -6,18 +6,16 @@ the roots are the node's word, and `unbound` counts such blocks. Ask a node that
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
 import rlp  # type: ignore[import-untyped]
 from eth_utils.crypto import keccak
 
 from mithridate.errors import LedgerError
-from mithridate.ledger.accounts import Account
 from mithridate.ledger.chronicle import Block, Transaction, follow, read_block, read_transaction
-from mithridate.ledger.chronicle_embedded import READ_ONLY
 from mithridate.ledger.endpoint import Endpoint, EndpointFailed, Refused, binary, digest, quantity
 from mithridate.ledger.network import Network
+from mithridate.ledger.read_only import ReadOnly
 
 ANSWER_S = 30.0
 MAX_TRANSACTIONS = 4096
@@ -135,7 +133,7 @@ class NetworkChronicle:
             raise LedgerError(f"{self._endpoint.name}: {error}") from error
 
 
-class _AtBlock:
+class _AtBlock(ReadOnly):
     """See `Network`: the state after one block, to ask and not to change."""
 
     def __init__(self, chronicle: NetworkChronicle, block: Block) -> None:
@@ -152,18 +150,6 @@ class _AtBlock:
 
     def height(self) -> int:
         return self._block.number
-
-    def transact(self, account: Account, to: str, data: bytes) -> None:
-        raise LedgerError(READ_ONLY)
-
-    def deploy(self, account: Account, data: bytes) -> str:
-        raise LedgerError(READ_ONLY)
-
-    def block(self) -> AbstractContextManager[None]:
-        raise LedgerError(READ_ONLY)
-
-    def close(self) -> None:
-        return None
 
 
 def _header(fields: dict[str, Any]) -> bytes:

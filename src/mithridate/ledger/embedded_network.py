@@ -16,6 +16,7 @@ from mithridate.errors import JournalAltered, LedgerError
 from mithridate.ledger.accounts import Account
 from mithridate.ledger.chain import CHAIN_ID, NO_ADDRESS, EmbeddedChain
 from mithridate.ledger.journal import Journal
+from mithridate.ledger.read_only import READ_ONLY
 from mithridate.ledger.replay import Replay, Replayed
 from mithridate.ledger.replay import replay as replayed
 from mithridate.ledger.replay import salvage as salvaged
@@ -108,7 +109,7 @@ class EmbeddedNetwork:
             journal.close()
             raise
         readable = Replayed(chain, snapshot=0, nodes=set(), since=0)
-        return cls(readable, journal, "this ledger was opened for reading only"), altered
+        return cls(readable, journal, READ_ONLY), altered
 
     def call(self, to: str, data: bytes) -> bytes:
         """See `Network.call`."""
