@@ -25,7 +25,7 @@ from mithridate.ledger.snapshots import SnapshotWriter
 from mithridate.ledger.write_ahead_log import check_log
 
 CALL_GAS = 50_000_000
-"""A limit, not a price: attesting the verdicts of 1,024 hospitals, the dearest call, needs less than half of it."""
+"""A limit, not a price: the dearest call, which goes back over 1,024 releases, needs a quarter of it."""
 
 UNWRITTEN = "an earlier change was not written to the journal, for lack of space or interrupted: open it again"
 

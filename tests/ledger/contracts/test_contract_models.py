@@ -234,4 +234,4 @@ def test_a_rollback_undoes_at_most_1024_releases(world: World, puppet: Any, rele
         return
     gas = models.send("validator-1", "vote_rollback", world.model(0), "all of it").gas
     assert models.read("history_length") == 1
-    assert gas < 30_000_000
+    assert gas < 12_400_000  # docs/contracts.md tells 11.8 million; like any call it may grow by 5 %
