@@ -190,8 +190,23 @@ class TwoLedgers(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([1, 10, GRACE, 1000, BALLOT]))
     def wait(self, seconds: int) -> None:
         """Calls between two waits share a block: sealing each in its own would take most of the time."""
+        self._wait_until(self.network.now() + seconds)
+
+    @rule(offset=st.sampled_from([-1, 0, 1]), which=st.integers(0, 3))
+    def wait_for_a_deadline(self, offset: int, which: int) -> None:
+        """To the last second before, or the first after, something ends."""
+        state, times = self.reader.latest(), list[int]()
+        if state is not None:
+            times += [state.deadline, state.deadline + GRACE]
+        if self.reader.draws():
+            draw = self.reader.draw(self.reader.draws())
+            times += [draw.commit_deadline, draw.reveal_deadline]
+        if times and times[which % len(times)] + offset > self.network.now():
+            self._wait_until(times[which % len(times)] + offset)
+
+    def _wait_until(self, time: int) -> None:
         self.moment.close()
-        self.network.seconds = self.network.now() + seconds
+        self.network.seconds = time
         self.moment.enter_context(self.network.block())
 
     @rule(data=st.data(), phases=st.integers(1, 8))
@@ -315,7 +330,8 @@ class TwoLedgers(RuleBasedStateMachine):
         if state is None or state.phase >= Stage.RELEASED:
             return self._opening(data)
         steps = self._acting(data, state)
-        return steps if steps or data.draw(st.integers(0, 4)) else self._giving_up(state)
+        votes = data.draw(st.sampled_from([0] * 10 + [1, 2] if steps else [0, 0, 0, 2]))
+        return self._giving_up(state)[:votes] + steps
 
     def _acting(self, data: st.DataObject, state: Any) -> Steps:
         """What those do who have not yet done it in this phase."""
@@ -345,7 +361,8 @@ class TwoLedgers(RuleBasedStateMachine):
             ]
         if state.phase == Stage.DRAWN:
             codes = [data.draw(st.sampled_from([0] * 8 + [7, 12])) for _ in range(len(self.reader.hospitals()))]
-            verdicts = bytes(code if index in state.submissions else 1 for index, code in enumerate(codes))
+            absent = data.draw(st.sampled_from([1] * 9 + [0, 7]))
+            verdicts = bytes(code if index in state.submissions else absent for index, code in enumerate(codes))
             return [(name, lambda view: view.attest_verdicts(*place, verdicts)) for name in names.values()]
         if state.phase == Stage.BOUND:
             model = data.draw(st.sampled_from([value_of("model", place)] * 5 + HASHES[1:]))
