@@ -1,10 +1,11 @@
 """Random sequences of calls: contracts and rulebook refuse alike, by the same reason, and hold the same state."""
 
 import hashlib
+import importlib.util
 import os
 from collections.abc import Callable
 from contextlib import ExitStack
-from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,38 +13,34 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from mithridate.errors import RuleViolation
-from mithridate.ledger.accounts import Account, account_from_key
-from mithridate.ledger.chain import EmbeddedChain, SealedBlock
-from mithridate.ledger.deployment import Deployment, StudyTerms, deploy
-from mithridate.ledger.embedded_network import EmbeddedNetwork
+from mithridate.ledger.accounts import Account
+from mithridate.ledger.chain import EmbeddedChain
 from mithridate.ledger.interface import RANDOMNESS_DOMAIN, Role
 from mithridate.ledger.interface import Phase as Stage
 from mithridate.ledger.interface.access import panel_digest
 from mithridate.ledger.interface.draws import COMMITTEE_DOMAIN
-from mithridate.ledger.replay import Replayed
 from mithridate.ledger.rulebook.book import Rulebook, RulebookLedger
 from mithridate.ledger.shared import SharedLedger
 
 # ruff: noqa: A002, E731 - `round` is the protocol's word; a call is built where it is drawn.
 
+
+_SPEC = importlib.util.spec_from_file_location("rulebook_parties", Path(__file__).with_name("rulebook_parties.py"))
+assert _SPEC
+assert _SPEC.loader
+_PARTIES: Any = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(_PARTIES)
+PARTIES, ACCOUNTS, VALIDATORS, HASHES = _PARTIES.PARTIES, _PARTIES.ACCOUNTS, _PARTIES.VALIDATORS, _PARTIES.HASHES
+START, GRACE, BALLOT = _PARTIES.START, _PARTIES.GRACE, _PARTIES.BALLOT
+Headers, study_terms, embedded = _PARTIES.Headers, _PARTIES.study_terms, _PARTIES.embedded
+beginning, beginning_steps = _PARTIES.beginning, _PARTIES.beginning_steps
+value_of, outcome, everything = _PARTIES.value_of, _PARTIES.outcome, _PARTIES.everything
+Call = Callable[[Any], object]
+Steps = list[tuple[str, Call]]
+
 SEQUENCES = int(os.environ.get("MITHRIDATE_SEQUENCES", "12"))
 """Thousands are a matter of minutes: MITHRIDATE_SEQUENCES=3000."""
 STEPS = 40
-START = 2_000_000_000
-GRACE, BALLOT = 100, 5000
-PARTIES = (
-    *(f"administrator-{index}" for index in range(3)),
-    "coordinator",
-    *(f"validator-{index}" for index in range(4)),
-    *(f"hospital-{index}" for index in range(3)),
-    *(f"physician-{index}" for index in range(3)),
-    *(f"auditor-{index}" for index in range(2)),
-    "stranger",
-)
-ACCOUNTS = {name: account_from_key(hashlib.sha256(name.encode()).digest()) for name in PARTIES}
-VALIDATORS = [ACCOUNTS[f"validator-{index}"] for index in range(4)]
-HASHES = [bytes(32), *(hashlib.sha256(bytes([number])).digest() for number in range(5))]
 REASONS = ["", "because", "x" * 64]
 SALTS = [hashlib.sha256(b"salt" + bytes([number])).digest() for number in range(3)]
 KEYS = [b"", b"\2" + HASHES[1], b"\3" + HASHES[2], b"\4" + HASHES[1] * 2, b"\1" + HASHES[1]]
@@ -55,108 +52,6 @@ parties = st.sampled_from(PARTIES)
 hashes = st.sampled_from(HASHES)
 reasons = st.sampled_from(REASONS)
 small = st.integers(0, 3)
-Call = Callable[[Any], object]
-
-
-Steps = list[tuple[str, Call]]
-
-
-class Headers:
-    """Takes the place of the file: these chains end with their example, and of their blocks the headers are enough."""
-
-    def __init__(self) -> None:
-        self.all: list[bytes] = []
-
-    def append(self, block: SealedBlock) -> None:
-        self.all.append(block.header)
-
-    def add_snapshot(self, after: int, nodes: object) -> None: ...
-
-    def close(self) -> None: ...
-
-
-class ClockedNetwork(EmbeddedNetwork):
-    """An embedded network whose clock the test sets."""
-
-    seconds = START
-
-    def _clock(self) -> int:
-        return max(self._chain.timestamp, self.seconds)
-
-
-def value_of(name: str, what: object) -> bytes:
-    return hashlib.sha256(f"{name} {what}".encode()).digest()
-
-
-def outcome(call: Call, view: Any) -> str | None:
-    try:
-        call(view)
-    except RuleViolation as refusal:
-        return refusal.reason
-    return None
-
-
-def study_terms(validators: int, threshold: int, certificate: bool) -> StudyTerms:
-    return StudyTerms(
-        configuration=HASHES[1],
-        coordinator=ACCOUNTS["coordinator"].address,
-        validators=[account.address for account in VALIDATORS[:validators]],
-        quorum=2,
-        min_accepted=2,
-        grace=GRACE,
-        administrators=[ACCOUNTS[f"administrator-{index}"].address for index in (1, 2)],
-        threshold=threshold,
-        ballot=BALLOT,
-        requires_certificate=certificate,
-        rotation=2,
-    )
-
-
-def embedded(chain: EmbeddedChain, headers: Headers) -> ClockedNetwork:
-    return ClockedNetwork(Replayed(chain, snapshot=0, nodes=set(), since=0), headers)  # type: ignore[arg-type]
-
-
-@cache
-def beginning(
-    validators: int, threshold: int, certificate: bool, voters: int
-) -> tuple[list[bytes], dict[bytes, bytes], Deployment, list[str | None]]:
-    """The contracts after deployment and `beginning_steps`: headers, state, addresses, and what each step came to."""
-    headers, chain = Headers(), EmbeddedChain.genesis(START, HASHES[1])
-    network = embedded(chain, headers)
-    with network.block():
-        deployment = deploy(network, ACCOUNTS["administrator-0"], study_terms(validators, threshold, certificate))
-    shared = SharedLedger(network, deployment)
-    views = {name: shared.as_party(account) for name, account in ACCOUNTS.items()}
-    with network.block():
-        outcomes = [outcome(call, views[party]) for party, call in beginning_steps(validators, range(voters))]
-    return headers.all, chain.state_nodes(()), deployment, outcomes
-
-
-def beginning_steps(validators: int, voters: range) -> Steps:
-    """Everyone enrolled, admitted and with keys, then the study begun, by the votes of these administrators."""
-    administrators = [f"administrator-{index}" for index in voters]
-    roles = {"hospital": Role.HOSPITAL, "physician": Role.PHYSICIAN, "auditor": Role.AUDITOR}
-    steps: Steps = []
-    for account, role in [
-        (ACCOUNTS["coordinator"], Role.COORDINATOR),
-        *((v, Role.VALIDATOR) for v in VALIDATORS[:validators]),
-    ]:
-        vote: Call = lambda view, a=account.address, r=role: view.enrol(a, r)
-        steps += [(each, vote) for each in administrators if each != "administrator-0"]
-    for name in PARTIES:
-        role = roles.get(name.split("-")[0])
-        if role is None:
-            continue
-        key = b"\2" + value_of(name, "key") if role == Role.HOSPITAL else b""
-        address = ACCOUNTS[name].address
-        enrol: Call = lambda view, a=address, r=role, k=key: view.enrol(a, r, k)
-        admit: Call = lambda view, a=address: view.admit(a, 10)
-        steps += [(each, enrol) for each in administrators]
-        steps += [(each, admit) for each in administrators if role == Role.HOSPITAL]
-    steps += [
-        (f"validator-{index}", lambda view: view.register_keys(envelope_key=b"\3" + HASHES[1])) for index in range(4)
-    ]
-    return steps + [(each, lambda view: view.begin(HASHES[5], HASHES[2])) for each in administrators]
 
 
 class TwoLedgers(RuleBasedStateMachine):
@@ -178,6 +73,7 @@ class TwoLedgers(RuleBasedStateMachine):
         steps = beginning_steps(validators, range(voters))
         assert [outcome(call, self.rules[party]) for party, call in steps] == outcomes
         self.validators, self.moment = validators, ExitStack()
+        self.ends: list[int] = []  # of ballots and requests
         self.moment.enter_context(self.network.block())
 
     def _ruled(self, account: Account) -> RulebookLedger:
@@ -192,10 +88,10 @@ class TwoLedgers(RuleBasedStateMachine):
         """Calls between two waits share a block: sealing each in its own would take most of the time."""
         self._wait_until(self.network.now() + seconds)
 
-    @rule(offset=st.sampled_from([-1, 0, 1]), which=st.integers(0, 3))
+    @rule(offset=st.sampled_from([-1, 0, 1]), which=st.integers(0, 5))
     def wait_for_a_deadline(self, offset: int, which: int) -> None:
         """To the last second before, or the first after, something ends."""
-        state, times = self.reader.latest(), list[int]()
+        state, times = self.reader.latest(), self.ends[-2:]
         if state is not None:
             times += [state.deadline, state.deadline + GRACE]
         if self.reader.draws():
@@ -236,6 +132,7 @@ class TwoLedgers(RuleBasedStateMachine):
         votes=st.integers(1, 3),
     )
     def exclude(self, of: str, verb: str, reason: str, votes: int) -> None:
+        self.ends.append(self.network.now() + BALLOT)
         for number in range(votes):
             call: Call = lambda view: getattr(view, verb)(ACCOUNTS[of].address, reason)
             self.both(f"administrator-{number}", call)
@@ -310,6 +207,21 @@ class TwoLedgers(RuleBasedStateMachine):
         else:
             party = data.draw(st.sampled_from([f"hospital-{who}", f"hospital-{who}", f"physician-{who}", "stranger"]))
             self.both(party, lambda view: getattr(view, f"{verb}_access")(handle))
+
+    @rule(data=st.data(), handle=st.sampled_from(HASHES[1:]), seconds=st.sampled_from([50, 5000]))
+    def open_a_record(self, data: st.DataObject, handle: bytes, seconds: int) -> None:
+        """A request that its custodian admits, the panel's votes, and what the custodian does then."""
+        custodian, expiry = ACCOUNTS["hospital-0"].address, self.network.now() + seconds
+        size = data.draw(st.integers(1, 3))
+        threshold = data.draw(st.integers(1, size))
+        panel = [panel_digest(handle, SALTS[index], ACCOUNTS[f"physician-{index}"].address) for index in range(size)]
+        self.ends.append(expiry)
+        self.both("physician-0", lambda view: view.request_access(handle, custodian, HASHES[1], expiry))
+        self.both("hospital-0", lambda view: view.admit_request(handle, panel, threshold))
+        for verb, who in data.draw(st.lists(st.tuples(st.sampled_from(["approve", "refuse"]), st.integers(0, 2)))):
+            self.both(f"physician-{who}", lambda view: getattr(view, f"{verb}_access")(handle, SALTS[who]))  # noqa: B023
+        for verb in data.draw(st.lists(st.sampled_from(["log", "withdraw"]), max_size=2)):
+            self.both("hospital-0", lambda view: getattr(view, f"{verb}_access")(handle))  # noqa: B023
 
     def teardown(self) -> None:
         if hasattr(self, "moment"):
@@ -396,29 +308,6 @@ class TwoLedgers(RuleBasedStateMachine):
             name = f"validator-{index}"
             steps.append((name, lambda view, name=name: view.reveal_draw(number, value_of(name, number))))
         return [*steps, ("stranger", lambda view: view.settle_draw(number))]
-
-
-def everything(view: Any) -> list[object]:
-    """All that a ledger tells, heights and addresses of contracts apart."""
-    latest = view.latest()
-    rounds = range(1, latest.round + 1 if latest else 1)
-    read: list[object] = [view.attempt(number, a) for number in rounds for a in range(view.attempts(number))]
-    read += [view.members(role) for role in Role]
-    read += [view.draw(number + 1) for number in range(view.draws())]
-    read += [
-        (view.withheld(account.address), view.is_active(account.address, Role.VALIDATOR)) for account in VALIDATORS
-    ]
-    read += [(view.model_record(model), view.may_train(model), view.may_deploy(model)) for model in HASHES]
-    read += [view.track_records(), view.suspended()]
-    read += [view.statement(model, ACCOUNTS["auditor-0"].address) for model in HASHES]
-    read += [view.hospitals(), view.validators(), view.begun(), view.threshold(), view.released_models()]
-    read += [view.requires_certificate(), view.study_id(), view.configuration()]
-    for handle in HASHES:
-        try:
-            read.append(view.access_request(handle))
-        except RuleViolation as refusal:
-            read.append(refusal.reason)
-    return read
 
 
 @pytest.mark.timeout(3600)
