@@ -66,7 +66,7 @@ gas: $(STAMP)
 
 coverage-contracts: $(STAMP)
 	PYTHONPATH=tests/ledger/contracts $(BIN)/python -m pytest -p contract_coverage tests/ledger/contracts \
-		tests/ledger/test_contract_rules.py tests/ledger/test_rounds.py tests/ledger/test_suspension.py
+		tests/ledger/test_contract_rules.py tests/ledger/test_rounds.py tests/ledger/test_suspension.py tests/ledger/test_full_roster.py
 
 constraints: | $(UV)
 	$(UV) pip compile --quiet --upgrade --all-extras --python-version 3.11 --no-header --no-annotate \

@@ -231,6 +231,31 @@ def make_scene(tmp_path: Path) -> Callable[..., Scene]:
 
 
 @pytest.fixture(scope="session")
+def scene_type() -> type[Scene]:
+    return Scene
+
+
+@pytest.fixture
+def watched() -> Callable[[EmbeddedLedger], list[Any]]:
+    """Makes the list of receipts of all transactions from now on."""
+
+    def watch(ledger: EmbeddedLedger) -> list[Any]:
+        receipts: list[Any] = []
+        chain: Any = ledger._network._chain  # type: ignore[attr-defined]
+        apply = chain.apply
+
+        def remembering(raw: bytes) -> Any:
+            digest, receipt = apply(raw)
+            receipts.append(receipt)
+            return digest, receipt
+
+        chain.apply = remembering
+        return receipts
+
+    return watch
+
+
+@pytest.fixture(scope="session")
 def at(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Scene]:
     """A scene at a step, shared by all tests: for calls that the ledger refuses and reads only."""
     shared: dict[str, Scene] = {}

@@ -8,7 +8,7 @@ import pytest
 
 from mithridate.crypto.commitment import commit_randomness
 from mithridate.errors import RuleViolation
-from mithridate.ledger.interface import MAX_HOSPITALS, RANDOMNESS_DOMAIN, Phase
+from mithridate.ledger.interface import RANDOMNESS_DOMAIN, Phase
 from mithridate.ledger.rules import SENTENCES
 
 Scene = Any
@@ -295,26 +295,6 @@ def test_nothing_voids_a_model_that_was_attested(clock: Any, scene: Scene) -> No
     clock.seconds += 10**6
     with refused("wrong phase"):
         scene.coordinator.vote_void(1, 0, "late")
-
-
-def test_a_full_roster_is_enrolled_read_and_judged(make_scene: Any) -> None:
-    scene = make_scene()
-    scene.register()
-    scene.enrol()
-    with scene.chain.block():
-        for index in range(4, MAX_HOSPITALS):
-            scene.enrol_hospital(f"0x{index:040x}", index, index)
-    with refused("roster is full"):
-        scene.enrol_hospital(scene.stranger.address, 0)
-    assert [record.records for record in scene.stranger.hospitals()[4:]] == list(range(4, MAX_HOSPITALS))
-    scene.begin()
-    scene.attempt_to("drawn")
-    verdicts = b"\0\0\1\0" + b"\1" * (MAX_HOSPITALS - 4)
-    with refused("not submitted but not absent"):
-        scene.validators[0].attest_verdicts(1, 0, verdicts[:-1] + b"\2")
-    scene.bind(verdicts=verdicts)
-    assert (scene.chain.latest().phase, scene.chain.latest().verdicts) == (Phase.BOUND, verdicts)
-    scene.chain.close()
 
 
 def test_the_contract_opens_the_commitments_that_validators_make(scene: Scene) -> None:

@@ -1,8 +1,11 @@
 """Random sequences of calls: contracts and rulebook refuse alike, by the same reason, and hold the same state."""
 
 import hashlib
+import importlib.util
 import os
 from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,38 +13,34 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from mithridate.errors import RuleViolation
-from mithridate.ledger.accounts import Account, account_from_key
+from mithridate.ledger.accounts import Account
 from mithridate.ledger.chain import EmbeddedChain
-from mithridate.ledger.deployment import StudyTerms, deploy
-from mithridate.ledger.embedded_network import EmbeddedNetwork
 from mithridate.ledger.interface import RANDOMNESS_DOMAIN, Role
 from mithridate.ledger.interface import Phase as Stage
 from mithridate.ledger.interface.access import panel_digest
 from mithridate.ledger.interface.draws import COMMITTEE_DOMAIN
-from mithridate.ledger.replay import Replayed
 from mithridate.ledger.rulebook.book import Rulebook, RulebookLedger
 from mithridate.ledger.shared import SharedLedger
 
 # ruff: noqa: A002, E731 - `round` is the protocol's word; a call is built where it is drawn.
 
+
+_SPEC = importlib.util.spec_from_file_location("rulebook_parties", Path(__file__).with_name("rulebook_parties.py"))
+assert _SPEC
+assert _SPEC.loader
+_PARTIES: Any = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(_PARTIES)
+PARTIES, ACCOUNTS, VALIDATORS, HASHES = _PARTIES.PARTIES, _PARTIES.ACCOUNTS, _PARTIES.VALIDATORS, _PARTIES.HASHES
+START, GRACE, BALLOT = _PARTIES.START, _PARTIES.GRACE, _PARTIES.BALLOT
+Headers, study_terms, embedded = _PARTIES.Headers, _PARTIES.study_terms, _PARTIES.embedded
+beginning, beginning_steps = _PARTIES.beginning, _PARTIES.beginning_steps
+value_of, outcome, everything = _PARTIES.value_of, _PARTIES.outcome, _PARTIES.everything
+Call = Callable[[Any], object]
+Steps = list[tuple[str, Call]]
+
 SEQUENCES = int(os.environ.get("MITHRIDATE_SEQUENCES", "12"))
 """Thousands are a matter of minutes: MITHRIDATE_SEQUENCES=3000."""
 STEPS = 40
-START = 2_000_000_000
-GRACE, BALLOT = 100, 5000
-PARTIES = (
-    *(f"administrator-{index}" for index in range(3)),
-    "coordinator",
-    *(f"validator-{index}" for index in range(4)),
-    *(f"hospital-{index}" for index in range(3)),
-    *(f"physician-{index}" for index in range(3)),
-    *(f"auditor-{index}" for index in range(2)),
-    "stranger",
-)
-ACCOUNTS = {name: account_from_key(hashlib.sha256(name.encode()).digest()) for name in PARTIES}
-VALIDATORS = [ACCOUNTS[f"validator-{index}"] for index in range(4)]
-HASHES = [bytes(32), *(hashlib.sha256(bytes([number])).digest() for number in range(5))]
 REASONS = ["", "because", "x" * 64]
 SALTS = [hashlib.sha256(b"salt" + bytes([number])).digest() for number in range(3)]
 KEYS = [b"", b"\2" + HASHES[1], b"\3" + HASHES[2], b"\4" + HASHES[1] * 2, b"\1" + HASHES[1]]
@@ -57,38 +56,6 @@ speakers = st.sampled_from(["hospital-0", "hospital-0", "hospital-1", "hospital-
 notices = st.sampled_from(["complain", "complain", "refuse_study", "withdraw_refusal"])
 places = st.sampled_from([None, None, (1, 0), (1, 1), (2, 0), (0, 0), (2**255, 0)])
 """Attempts, None for the latest."""
-Call = Callable[[Any], object]
-
-
-class ForgetfulJournal:
-    """Takes the place of the file: these chains end with their example."""
-
-    def append(self, block: object) -> None: ...
-
-    def add_snapshot(self, after: int, nodes: object) -> None: ...
-
-    def close(self) -> None: ...
-
-
-class ClockedNetwork(EmbeddedNetwork):
-    """An embedded network whose clock the test sets."""
-
-    seconds = START
-
-    def _clock(self) -> int:
-        return max(self._chain.timestamp, self.seconds)
-
-
-def value_of(name: str, what: object) -> bytes:
-    return hashlib.sha256(f"{name} {what}".encode()).digest()
-
-
-def outcome(call: Call, view: Any) -> str | None:
-    try:
-        call(view)
-    except RuleViolation as refusal:
-        return refusal.reason
-    return None
 
 
 class TwoLedgers(RuleBasedStateMachine):
@@ -98,30 +65,20 @@ class TwoLedgers(RuleBasedStateMachine):
         data=st.data(), validators=st.sampled_from([3, 4]), threshold=st.integers(1, 3), certificate=st.booleans()
     )
     def deploy(self, data: st.DataObject, validators: int, threshold: int, certificate: bool) -> None:
-        administrator = ACCOUNTS["administrator-0"]
-        self.pool = VALIDATORS[:validators]
-        terms = StudyTerms(
-            configuration=HASHES[1],
-            coordinator=ACCOUNTS["coordinator"].address,
-            validators=[account.address for account in self.pool],
-            quorum=2,
-            min_accepted=2,
-            grace=GRACE,
-            administrators=[ACCOUNTS[f"administrator-{index}"].address for index in (1, 2)],
-            threshold=threshold,
-            ballot=BALLOT,
-            requires_certificate=certificate,
-            rotation=2,
-        )
-        chain = Replayed(EmbeddedChain.genesis(START, HASHES[1]), snapshot=0, nodes=set(), since=0)
-        self.network = ClockedNetwork(chain, ForgetfulJournal())  # type: ignore[arg-type]
-        self.shared = SharedLedger(self.network, deploy(self.network, administrator, terms))
-        self.book = Rulebook(administrator.address, terms, self.shared.reader.study_id(), self.network.now())
+        voters = data.draw(st.integers(threshold, 3))
+        terms = study_terms(validators, threshold, certificate)
+        headers, nodes, deployment, outcomes = beginning(validators, threshold, certificate, voters)
+        self.network = embedded(EmbeddedChain.resumed(headers, nodes), Headers())
+        self.shared = SharedLedger(self.network, deployment)
+        self.book = Rulebook(ACCOUNTS["administrator-0"].address, terms, self.shared.reader.study_id(), START)
         self.views = {name: self.shared.as_party(account) for name, account in ACCOUNTS.items()}
         self.rules = {name: self._ruled(account) for name, account in ACCOUNTS.items()}
         self.reader = self.rules["stranger"]
-        for party, call in self._beginning(range(data.draw(st.integers(threshold, 3)))):
-            self.both(party, call)
+        steps = beginning_steps(validators, range(voters))
+        assert [outcome(call, self.rules[party]) for party, call in steps] == outcomes
+        self.validators, self.moment = validators, ExitStack()
+        self.ends: list[int] = []  # of ballots and requests
+        self.moment.enter_context(self.network.block())
 
     def _ruled(self, account: Account) -> RulebookLedger:
         return RulebookLedger(self.book, account, self.network.now)
@@ -132,7 +89,25 @@ class TwoLedgers(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([1, 10, GRACE, 1000, BALLOT]))
     def wait(self, seconds: int) -> None:
-        self.network.seconds = self.network.now() + seconds
+        """Calls between two waits share a block: sealing each in its own would take most of the time."""
+        self._wait_until(self.network.now() + seconds)
+
+    @rule(offset=st.sampled_from([-1, 0, 1]), which=st.integers(0, 5))
+    def wait_for_a_deadline(self, offset: int, which: int) -> None:
+        """To the last second before, or the first after, something ends."""
+        state, times = self.reader.latest(), self.ends[-2:]
+        if state is not None:
+            times += [state.deadline, state.deadline + GRACE]
+        if self.reader.draws():
+            draw = self.reader.draw(self.reader.draws())
+            times += [draw.commit_deadline, draw.reveal_deadline]
+        if times and times[which % len(times)] + offset > self.network.now():
+            self._wait_until(times[which % len(times)] + offset)
+
+    def _wait_until(self, time: int) -> None:
+        self.moment.close()
+        self.network.seconds = time
+        self.moment.enter_context(self.network.block())
 
     @rule(data=st.data(), phases=st.integers(1, 8))
     def advance(self, data: st.DataObject, phases: int) -> None:
@@ -161,6 +136,7 @@ class TwoLedgers(RuleBasedStateMachine):
         votes=st.integers(1, 3),
     )
     def exclude(self, of: str, verb: str, reason: str, votes: int) -> None:
+        self.ends.append(self.network.now() + BALLOT)
         for number in range(votes):
             call: Call = lambda view: getattr(view, verb)(ACCOUNTS[of].address, reason)
             self.both(f"administrator-{number}", call)
@@ -243,8 +219,24 @@ class TwoLedgers(RuleBasedStateMachine):
             call: Call = lambda view, v=verb, w=where, r=reason: getattr(view, v)(*w, r)
             self.both(party, call)
 
+    @rule(data=st.data(), handle=st.sampled_from(HASHES[1:]), seconds=st.sampled_from([50, 5000]))
+    def open_a_record(self, data: st.DataObject, handle: bytes, seconds: int) -> None:
+        """A request that its custodian admits, the panel's votes, and what the custodian does then."""
+        custodian, expiry = ACCOUNTS["hospital-0"].address, self.network.now() + seconds
+        size = data.draw(st.integers(1, 3))
+        threshold = data.draw(st.integers(1, size))
+        panel = [panel_digest(handle, SALTS[index], ACCOUNTS[f"physician-{index}"].address) for index in range(size)]
+        self.ends.append(expiry)
+        self.both("physician-0", lambda view: view.request_access(handle, custodian, HASHES[1], expiry))
+        self.both("hospital-0", lambda view: view.admit_request(handle, panel, threshold))
+        for verb, who in data.draw(st.lists(st.tuples(st.sampled_from(["approve", "refuse"]), st.integers(0, 2)))):
+            self.both(f"physician-{who}", lambda view: getattr(view, f"{verb}_access")(handle, SALTS[who]))  # noqa: B023
+        for verb in data.draw(st.lists(st.sampled_from(["log", "withdraw"]), max_size=2)):
+            self.both("hospital-0", lambda view: getattr(view, f"{verb}_access")(handle))  # noqa: B023
+
     def teardown(self) -> None:
-        if hasattr(self, "book"):
+        if hasattr(self, "moment"):
+            self.moment.close()
             assert everything(self.shared.reader) == everything(self.reader)
 
     def _latest(self) -> tuple[int, int]:
@@ -254,16 +246,17 @@ class TwoLedgers(RuleBasedStateMachine):
     def _models(self) -> list[bytes]:
         return self.reader.released_models() or [HASHES[5]]
 
-    def _next_steps(self, data: st.DataObject) -> list[tuple[str, Call]]:
+    def _next_steps(self, data: st.DataObject) -> Steps:
         if not self.reader.begun():
-            return self._beginning(range(data.draw(st.integers(1, 3))))
+            return beginning_steps(self.validators, range(data.draw(st.integers(1, 3))))
         state = self.reader.latest()
         if state is None or state.phase >= Stage.RELEASED:
             return self._opening(data)
         steps = self._acting(data, state)
-        return steps if steps or data.draw(st.integers(0, 4)) else self._giving_up(state)
+        votes = data.draw(st.sampled_from([0] * 10 + [1, 2] if steps else [0, 0, 0, 2]))
+        return self._giving_up(state)[:votes] + steps
 
-    def _acting(self, data: st.DataObject, state: Any) -> list[tuple[str, Call]]:
+    def _acting(self, data: st.DataObject, state: Any) -> Steps:
         """What those do who have not yet done it in this phase."""
         place = (state.round, state.attempt)
         names = {rank: f"validator-{index}" for rank, index in enumerate(state.committee)}
@@ -291,7 +284,8 @@ class TwoLedgers(RuleBasedStateMachine):
             ]
         if state.phase == Stage.DRAWN:
             codes = [data.draw(st.sampled_from([0] * 8 + [7, 12])) for _ in range(len(self.reader.hospitals()))]
-            verdicts = bytes(code if index in state.submissions else 1 for index, code in enumerate(codes))
+            absent = data.draw(st.sampled_from([1] * 9 + [0, 7]))
+            verdicts = bytes(code if index in state.submissions else absent for index, code in enumerate(codes))
             return [(name, lambda view: view.attest_verdicts(*place, verdicts)) for name in names.values()]
         if state.phase == Stage.BOUND:
             model = data.draw(st.sampled_from([value_of("model", place)] * 5 + HASHES[1:]))
@@ -299,49 +293,24 @@ class TwoLedgers(RuleBasedStateMachine):
         passed = data.draw(st.sampled_from([True, True, True, False]))
         return [(name, lambda view: view.vote_release(*place, passed)) for name in names.values()]
 
-    def _giving_up(self, state: Any) -> list[tuple[str, Call]]:
+    def _giving_up(self, state: Any) -> Steps:
         place = (state.round, state.attempt)
         return [(f"validator-{index}", lambda view: view.vote_void(*place, "stuck")) for index in state.committee[:2]]
 
-    def _beginning(self, voters: range) -> list[tuple[str, Call]]:
-        administrators = [f"administrator-{index}" for index in voters]
-        roles = {"hospital": Role.HOSPITAL, "physician": Role.PHYSICIAN, "auditor": Role.AUDITOR}
-        steps: list[tuple[str, Call]] = []
-        for account, role in [(ACCOUNTS["coordinator"], Role.COORDINATOR), *((v, Role.VALIDATOR) for v in self.pool)]:
-            vote: Call = lambda view, a=account.address, r=role: view.enrol(a, r)
-            steps += [(each, vote) for each in administrators if each != "administrator-0"]
-        for name in PARTIES:
-            role = roles.get(name.split("-")[0])
-            if role is None:
-                continue
-            key = b"\2" + value_of(name, "key") if role == Role.HOSPITAL else b""
-            address = ACCOUNTS[name].address
-            enrol: Call = lambda view, a=address, r=role, k=key: view.enrol(a, r, k)
-            admit: Call = lambda view, a=address: view.admit(a, 10)
-            steps += [(each, enrol) for each in administrators]
-            steps += [(each, admit) for each in administrators if role == Role.HOSPITAL]
-        steps += [
-            (f"validator-{index}", lambda view: view.register_keys(envelope_key=b"\3" + HASHES[1]))
-            for index in range(4)
-        ]
-        return steps + [(each, lambda view: view.begin(HASHES[5], HASHES[2])) for each in administrators]
-
-    def _opening(self, data: st.DataObject) -> list[tuple[str, Call]]:
+    def _opening(self, data: st.DataObject) -> Steps:
         state, current = self.reader.latest(), self.reader.current_model()
         number = 1 if state is None else state.round + (state.phase != Stage.VOID)
-        steps: list[tuple[str, Call]] = []
+        steps: Steps = []
         if len(self.reader.validators()) > 3 and data.draw(st.integers(0, 2)):
             steps = self._drawing(data)
         seconds = data.draw(st.sampled_from([20, 3000]))
         return [*steps, ("coordinator", lambda view: view.open_round(number, current, view.now() + seconds))]
 
-    def _drawing(self, data: st.DataObject) -> list[tuple[str, Call]]:
+    def _drawing(self, data: st.DataObject) -> Steps:
         number = self.reader.draws() + (not self.reader.draws() or self.reader.draw(self.reader.draws()).settled)
         committing, revealing = (data.draw(st.sampled_from([4, 4, 4, 3, 2])) for _ in range(2))
         seconds = data.draw(st.sampled_from([3, 20]))
-        steps: list[tuple[str, Call]] = [
-            ("coordinator", lambda view: view.open_draw(view.now() + 5, view.now() + seconds))
-        ]
+        steps: Steps = [("coordinator", lambda view: view.open_draw(view.now() + 5, view.now() + seconds))]
         for index in range(committing):
             name = f"validator-{index}"
             digest = hashlib.sha256(COMMITTEE_DOMAIN + value_of(name, number)).digest()
@@ -350,32 +319,6 @@ class TwoLedgers(RuleBasedStateMachine):
             name = f"validator-{index}"
             steps.append((name, lambda view, name=name: view.reveal_draw(number, value_of(name, number))))
         return [*steps, ("stranger", lambda view: view.settle_draw(number))]
-
-
-def everything(view: Any) -> list[object]:
-    """All that a ledger tells, heights and addresses of contracts apart."""
-    latest = view.latest()
-    rounds = range(1, latest.round + 1 if latest else 1)
-    read: list[object] = [view.attempt(number, a) for number in rounds for a in range(view.attempts(number))]
-    read += [view.members(role) for role in Role]
-    read += [view.draw(number + 1) for number in range(view.draws())]
-    read += [
-        (view.withheld(account.address), view.is_active(account.address, Role.VALIDATOR)) for account in VALIDATORS
-    ]
-    read += [(view.model_record(model), view.may_train(model), view.may_deploy(model)) for model in HASHES]
-    read += [view.track_records(), view.suspended()]
-    read += [view.statement(model, ACCOUNTS["auditor-0"].address) for model in HASHES]
-    read += [view.hospitals(), view.validators(), view.begun(), view.threshold(), view.released_models()]
-    read += [view.requires_certificate(), view.study_id(), view.configuration()]
-    read += [view.complaint_count(), view.complaints(), view.refusal_count(), view.refusals()]
-    read += [view.refusal(index) for index in range(4)]
-    read += [view.complaint(*place, index) for place in ((0, 0), (1, 0), (1, 1), (2, 0)) for index in range(4)]
-    for handle in HASHES:
-        try:
-            read.append(view.access_request(handle))
-        except RuleViolation as refusal:
-            read.append(refusal.reason)
-    return read
 
 
 @pytest.mark.timeout(3600)

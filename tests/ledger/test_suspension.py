@@ -1,15 +1,13 @@
 """Hospitals that bound verdicts suspend: whom, when, and for how long."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from eth_utils.crypto import keccak
 
 from mithridate.errors import RuleViolation
-from mithridate.ledger.accounts import new_account
-from mithridate.ledger.embedded_network import CALL_GAS
-from mithridate.ledger.interface import MAX_HOSPITALS, Phase
+from mithridate.ledger.interface import Phase
 from mithridate.ledger.rules import SENTENCES
 from mithridate.verification.verdict import Rule
 
@@ -17,21 +15,6 @@ Scene = Any
 OUT = bytes([Rule.SUSPENDED])
 LAST_OUT = b"\0\0\1" + OUT
 EVENT = int.from_bytes(keccak(text="Suspended(uint256,uint256,uint256)"))
-
-
-def watched(scene: Scene) -> list[Any]:
-    """The receipts of all transactions from now on."""
-    receipts: list[Any] = []
-    chain = scene.chain._network._chain
-    apply = chain.apply
-
-    def remembering(raw: bytes) -> Any:
-        digest, receipt = apply(raw)
-        receipts.append(receipt)
-        return digest, receipt
-
-    chain.apply = remembering
-    return receipts
 
 
 def test_a_bound_verdict_suspends(scene: Scene) -> None:
@@ -121,12 +104,12 @@ def test_those_left_may_be_too_few_for_the_quorum(scene: Scene) -> None:
     assert (scene.chain.latest().phase, scene.chain.latest().void_reason) == (Phase.VOID, "quorum")
 
 
-def test_an_event_names_hospital_round_and_attempt_once(scene: Scene) -> None:
+def test_an_event_names_hospital_round_and_attempt_once(scene: Scene, watched: Callable[[Any], list[Any]]) -> None:
     scene.to("drawn")
     for validator in scene.validators[:2]:
         validator.vote_void(1, 0, "again")
     scene.attempt_to("drawn", 1, 1)
-    receipts = watched(scene)
+    receipts = watched(scene.chain)
     scene.bind(1, 1, verdicts=LAST_OUT)
     scene.validators[2].attest_verdicts(1, 1, LAST_OUT)
     topics = [log.topics for receipt in receipts for log in receipt.logs]
@@ -143,44 +126,3 @@ def test_a_suspension_survives_a_replay(scene: Scene) -> None:
     scene.attempt_to("committed", 2)
     with pytest.raises(RuleViolation, match=SENTENCES["suspended"]):
         scene.hospitals[3].submit(2, 0, scene.digest(3, 2))
-
-
-@pytest.fixture
-def full(make_scene: Callable[..., Scene]) -> Iterator[Scene]:
-    """A full roster of hospitals with accounts, all of whom have submitted, ready to be judged."""
-    scene = make_scene()
-    scene.enrol()
-    scene.register()
-    accounts = [new_account() for _ in range(4, MAX_HOSPITALS)]
-    with scene.chain.block():
-        for index, account in enumerate(accounts, 4):
-            scene.enrol_hospital(account.address, index)
-    scene.hospitals += [scene.chain.as_party(account) for account in accounts]
-    scene.begin()
-    scene.open()
-    scene.commit()
-    scene.submit(by=range(MAX_HOSPITALS))
-    scene.close()
-    scene.reveal()
-    yield scene
-    scene.chain.close()
-
-
-@pytest.mark.slow
-def test_in_a_full_roster_every_hospital_can_be_suspended_within_the_gas_of_a_call(full: Scene) -> None:
-    out = set(range(MAX_HOSPITALS)) - {0, 255, 256, 257, 1023}
-    verdicts = bytes(Rule.SUSPENDED if index in out else Rule.ACCEPTED for index in range(MAX_HOSPITALS))
-    receipts = watched(full)
-    full.bind(verdicts=verdicts)
-    assert full.chain.latest().phase == Phase.BOUND
-    assert full.stranger.suspended() == out
-    # Each of the two calls had a block of its own, so these are the gas of one call.
-    assert max(receipt.gas_used for receipt in receipts) * 10 < CALL_GAS
-    full.finalise()
-    full.release()
-    full.attempt_to("committed", 2)
-    for index in (1, 254, 258, 511, 512, 1022):
-        with pytest.raises(RuleViolation, match=SENTENCES["suspended"]):
-            full.hospitals[index].submit(2, 0, full.digest(index, 2))
-    full.submit(2, by=(0, 255, 256, 257, 1023))
-    assert full.chain.latest().submissions.keys() == {0, 255, 256, 257, 1023}

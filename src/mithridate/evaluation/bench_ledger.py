@@ -16,8 +16,9 @@ import numpy as np
 import rlp  # type: ignore[import-untyped]
 
 from mithridate.evaluation.demo import demo_study
+from mithridate.evaluation.ledger.cast import Cast, Stage
 from mithridate.evaluation.ledger.long_study import BLOCKS_A_ROUND, long_study, transactions_a_round
-from mithridate.evaluation.ledger.speed import Cast, begin, changes_a_second, one_by_one
+from mithridate.evaluation.ledger.speed import changes_a_second, one_by_one
 from mithridate.evaluation.networks.clique import clique_network
 from mithridate.evaluation.networks.funds import fund
 from mithridate.evaluation.networks.ibft import ibft_network
@@ -75,8 +76,7 @@ def _embedded(folder: Path) -> Iterator[Figure]:
     cast = Cast.of(10)
     ledger = EmbeddedLedger.create(folder / "embedded.sqlite", cast.administrator, cast.terms())
     try:
-        begin(ledger, cast)
-        yield from _speed("embedded", ledger, cast, rounds=10, changes=500)
+        yield from _speed("embedded", Stage(ledger, cast), rounds=10, changes=500)
     finally:
         ledger.close()
 
@@ -88,21 +88,20 @@ def _networked(kind: str, made: LocalNetwork) -> list[Figure]:
             fund(network, view, cast.everyone)
             with view.block():
                 deployment = deploy(view, cast.administrator, cast.terms())
-            ledger = SharedLedger(view, deployment)
-            begin(ledger, cast)
-            return list(_speed(kind, ledger, cast, rounds=1, changes=300))
+            return list(_speed(kind, Stage(SharedLedger(view, deployment), cast), rounds=1, changes=300))
         finally:
             view.close()
 
 
-def _speed(name: str, ledger: SharedLedger, cast: Cast, rounds: int, changes: int) -> Iterator[Figure]:
-    latencies = one_by_one(ledger, cast, rounds)
+def _speed(name: str, stage: Stage, rounds: int, changes: int) -> Iterator[Figure]:
+    stage.begin()
+    latencies = one_by_one(stage, rounds)
     for what, seconds in (("submit", latencies.submit), ("attest", latencies.attest)):
         yield _figure(f"{name}: {what}, median", median(seconds) * 1e3, "ms")
         yield _figure(
             f"{name}: {what}, 99th percentile of {len(seconds)}", float(np.percentile(seconds, 99)) * 1e3, "ms"
         )
-    yield _figure(f"{name}: changes that travel together", changes_a_second(ledger, cast, changes), "a second")
+    yield _figure(f"{name}: changes that travel together", changes_a_second(stage, changes), "a second")
 
 
 def _round_costs(path: Path, hospitals: int, rounds: int = 2) -> Iterator[Figure]:

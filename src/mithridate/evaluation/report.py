@@ -8,9 +8,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from mithridate.errors import RunError
+from mithridate.evaluation.pages import render, replace_file
 from mithridate.evaluation.plots import accuracy_figure, attempt_label, bytes_figure, format_bytes, time_figure
 from mithridate.evaluation.records import (
     BYTE_KEYS,
@@ -90,15 +89,9 @@ def write_report(path: Path, title: str, runs: Sequence[Run]) -> None:
     """
     if not runs or len({run.label for run in runs}) < len(runs):
         raise ValueError("a report needs at least one run, and labels that differ")
-    environment = Environment(
-        loader=PackageLoader("mithridate.evaluation"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["bytes"] = format_bytes
-    page = environment.get_template("report.html").render(
+    page = render(
+        "report.html",
+        {"bytes": format_bytes},
         title=title,
         accuracy_plot=accuracy_figure({run.label: run.records for run in runs}),
         metrics=[_metrics(run) for run in runs],
@@ -107,9 +100,7 @@ def write_report(path: Path, title: str, runs: Sequence[Run]) -> None:
         labels=[run.label for run in runs],
         settings=list(_settings(runs)),
     )
-    draft = path.with_suffix(path.suffix + ".part")
-    draft.write_text(page, encoding="utf-8")
-    draft.replace(path)
+    replace_file(path, page.encode())
 
 
 def _metrics(run: Run) -> dict[str, Any]:

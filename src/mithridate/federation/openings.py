@@ -5,11 +5,11 @@ of each attempt; this record keeps the validator to it whatever the ledger, the 
 """
 
 import json
-import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
 from mithridate.errors import OpeningRefused
+from mithridate.federation.own_records import open_record
 
 
 class OpeningLog:
@@ -20,12 +20,10 @@ class OpeningLog:
     """
 
     def __init__(self, path: Path) -> None:
-        self._database = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        self._database.execute("PRAGMA journal_mode=WAL")
-        self._database.execute("PRAGMA synchronous=FULL")
-        self._database.execute(
-            "CREATE TABLE IF NOT EXISTS openings (round INTEGER, generation INTEGER, attempt INTEGER NOT NULL, "
-            "base BLOB NOT NULL, members TEXT NOT NULL, PRIMARY KEY (round, generation)) STRICT"
+        self._database = open_record(
+            path,
+            "openings (round INTEGER, generation INTEGER, attempt INTEGER NOT NULL, "
+            "base BLOB NOT NULL, members TEXT NOT NULL, PRIMARY KEY (round, generation))",
         )
 
     def permit(self, round_number: int, generation: int, attempt: int, base: bytes, members: Sequence[int]) -> None:

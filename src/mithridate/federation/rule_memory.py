@@ -4,13 +4,13 @@ One row for each attempt that was aggregated; an attempt that came to nothing le
 """
 
 import json
-import sqlite3
 from pathlib import Path
 
 import numpy as np
 
 from mithridate.aggregation.secure import Memory
 from mithridate.errors import RoundVoid
+from mithridate.federation.own_records import open_record
 from mithridate.ledger.interface import Ledger, Phase
 from mithridate.mpc.shares import ReplicatedShare
 
@@ -25,12 +25,10 @@ class RuleMemoryLog:
 
     def __init__(self, path: Path, rank: int) -> None:
         self._rank = rank
-        self._database = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        self._database.execute("PRAGMA journal_mode=WAL")
-        self._database.execute("PRAGMA synchronous=FULL")
-        self._database.execute(
-            "CREATE TABLE IF NOT EXISTS memories (round INTEGER, attempt INTEGER, rounds INTEGER NOT NULL, "
-            "shape TEXT NOT NULL, first BLOB NOT NULL, second BLOB NOT NULL, PRIMARY KEY (round, attempt)) STRICT"
+        self._database = open_record(
+            path,
+            "memories (round INTEGER, attempt INTEGER, rounds INTEGER NOT NULL, "
+            "shape TEXT NOT NULL, first BLOB NOT NULL, second BLOB NOT NULL, PRIMARY KEY (round, attempt))",
         )
 
     def put(self, round_number: int, attempt: int, memory: Memory) -> None:

@@ -5,13 +5,13 @@ are attested, so that a restart loses nothing; an attempt that came to nothing l
 """
 
 import json
-import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from mithridate.errors import RoundVoid
+from mithridate.federation.own_records import open_record
 from mithridate.ledger.interface import Ledger, Phase
 from mithridate.mpc.shares import ReplicatedShare
 
@@ -45,12 +45,10 @@ class StandingLog:
 
     def __init__(self, path: Path, rank: int) -> None:
         self._rank = rank
-        self._database = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        self._database.execute("PRAGMA journal_mode=WAL")
-        self._database.execute("PRAGMA synchronous=FULL")
-        self._database.execute(
-            "CREATE TABLE IF NOT EXISTS standings (round INTEGER, attempt INTEGER, first BLOB NOT NULL, "
-            "second BLOB NOT NULL, waited TEXT NOT NULL, curator INTEGER NOT NULL, PRIMARY KEY (round, attempt)) STRICT"
+        self._database = open_record(
+            path,
+            "standings (round INTEGER, attempt INTEGER, first BLOB NOT NULL, "
+            "second BLOB NOT NULL, waited TEXT NOT NULL, curator INTEGER NOT NULL, PRIMARY KEY (round, attempt))",
         )
 
     def put(self, round_number: int, attempt: int, standing: SharedStanding, *, curator: bool) -> None:

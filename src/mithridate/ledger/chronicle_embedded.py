@@ -1,25 +1,22 @@
 """The past of an embedded chain, from its journal: read only, every transaction run again on the EVM."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
 from eth_utils.address import to_canonical_address
 
 from mithridate.errors import JournalAltered, LedgerError
-from mithridate.ledger.accounts import Account
 from mithridate.ledger.chain import CHAIN_ID, NO_ADDRESS, EmbeddedChain
 from mithridate.ledger.chronicle import Block, read_block, read_timestamp, read_transaction
 from mithridate.ledger.journal import Journal
 from mithridate.ledger.network import Network, Reverted
+from mithridate.ledger.read_only import ReadOnly
 from mithridate.ledger.rows import BlockRow, unpack_transactions
 from mithridate.ledger.write_ahead_log import check_log
 
-READ_ONLY = "this ledger was opened for reading only"
 
-
-class ChainAtRest:
+class ChainAtRest(ReadOnly):
     """See `Network`: a chain that was run again, to ask and not to change.
 
     Args:
@@ -44,21 +41,6 @@ class ChainAtRest:
     def height(self) -> int:
         """See `Network.height`."""
         return self._chain.height
-
-    def transact(self, account: Account, to: str, data: bytes) -> None:
-        """Raises LedgerError."""
-        raise LedgerError(READ_ONLY)
-
-    def deploy(self, account: Account, data: bytes) -> str:
-        """Raises LedgerError."""
-        raise LedgerError(READ_ONLY)
-
-    def block(self) -> AbstractContextManager[None]:
-        """Raises LedgerError."""
-        raise LedgerError(READ_ONLY)
-
-    def close(self) -> None:
-        """Nothing is held."""
 
 
 class Rows(Protocol):

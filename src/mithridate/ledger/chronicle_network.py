@@ -6,7 +6,6 @@ hash may leave out what it likes: such blocks are the nodes' word, and `unbound`
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -14,13 +13,12 @@ import rlp  # type: ignore[import-untyped]
 from eth_utils.crypto import keccak
 
 from mithridate.errors import InputError, LedgerError
-from mithridate.ledger.accounts import Account
 from mithridate.ledger.block_json import header_of, receipt_of, transactions_of
 from mithridate.ledger.chronicle import Block, Transaction
-from mithridate.ledger.chronicle_embedded import READ_ONLY
 from mithridate.ledger.endpoint import Endpoint, EndpointFailed, Refused, digest
 from mithridate.ledger.network import Network
 from mithridate.ledger.nodes import Nodes
+from mithridate.ledger.read_only import ReadOnly
 from mithridate.ledger.seals.chain import SealedChain
 from mithridate.ledger.seals.header import EXTRA, read_fields
 
@@ -158,7 +156,7 @@ class NetworkChronicle:
         raise reason if isinstance(reason, LedgerError) else LedgerError(f"{first.name}: {reason}")
 
 
-class _AtBlock:
+class _AtBlock(ReadOnly):
     """See `Network`: the state after one block, to ask and not to change."""
 
     def __init__(self, chronicle: NetworkChronicle, block: Block) -> None:
@@ -175,18 +173,6 @@ class _AtBlock:
 
     def height(self) -> int:
         return self._block.number
-
-    def transact(self, account: Account, to: str, data: bytes) -> None:
-        raise LedgerError(READ_ONLY)
-
-    def deploy(self, account: Account, data: bytes) -> str:
-        raise LedgerError(READ_ONLY)
-
-    def block(self) -> AbstractContextManager[None]:
-        raise LedgerError(READ_ONLY)
-
-    def close(self) -> None:
-        return None
 
 
 def _tell(chain: SealedChain, endpoint: Endpoint, number: int) -> Told:

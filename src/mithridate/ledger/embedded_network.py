@@ -16,6 +16,7 @@ from mithridate.errors import JournalAltered, LedgerError
 from mithridate.ledger.accounts import Account
 from mithridate.ledger.chain import CHAIN_ID, NO_ADDRESS, EmbeddedChain
 from mithridate.ledger.journal import Journal
+from mithridate.ledger.read_only import READ_ONLY
 from mithridate.ledger.replay import Replay, Replayed
 from mithridate.ledger.replay import replay as replayed
 from mithridate.ledger.replay import salvage as salvaged
@@ -24,7 +25,7 @@ from mithridate.ledger.snapshots import SnapshotWriter
 from mithridate.ledger.write_ahead_log import check_log
 
 CALL_GAS = 50_000_000
-"""A limit, not a price: attesting the verdicts of 1,024 hospitals, the dearest call, needs less than half of it."""
+"""A limit, not a price: the dearest call, which goes back over 1,024 releases, needs a quarter of it."""
 
 UNWRITTEN = "an earlier change was not written to the journal, for lack of space or interrupted: open it again"
 
@@ -108,7 +109,7 @@ class EmbeddedNetwork:
             journal.close()
             raise
         readable = Replayed(chain, snapshot=0, nodes=set(), since=0)
-        return cls(readable, journal, "this ledger was opened for reading only"), altered
+        return cls(readable, journal, READ_ONLY), altered
 
     def call(self, to: str, data: bytes) -> bytes:
         """See `Network.call`."""

@@ -23,7 +23,7 @@ from mithridate.ledger.outbox import Displaced, Order, Outbox, Sent
 ANSWER_S = 5.0
 TIMEOUT_S = 120.0
 MAX_GAS = 50_000_000
-"""A bound, whatever a node estimates; the dearest call, verdicts on 1,024 hospitals, needs less than half of it."""
+"""A bound, whatever a node estimates; the dearest call, which goes back over 1,024 releases, needs a quarter of it."""
 BLOCK_SHARE = 2
 """No transaction may ask for more than this fraction of a block: it would never be sealed on a busy network."""
 PRICE_LIMIT = 10**12

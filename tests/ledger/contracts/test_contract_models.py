@@ -219,19 +219,17 @@ def test_what_a_revoked_auditor_said_is_struck_by_decision(three: World) -> None
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("releases", "reason"), [(1024, ""), (1025, "too far back")])
-def test_a_rollback_undoes_at_most_1024_releases(world: World, puppet: Any, releases: int, reason: str) -> None:
+def test_a_rollback_undoes_at_most_1024_releases(world: World, puppet: Any) -> None:
     models = puppet("Models", world.addresses["Consortium"], False)
     models.forward("start", world.model(0))
     with world.ledger.block():
-        for number in range(1, releases + 1):
+        for number in range(1, 1026):
             models.forward("attested", world.model(number))
             models.forward("released")
-    models.send("validator-0", "vote_rollback", world.model(0), "all of it")
-    if reason:
-        world.refuse(reason, "validator-1", "Models", "vote_rollback", world.model(0), "all", at=models.target)
-        assert models.read("history_length") == 1026
-        return
-    gas = models.send("validator-1", "vote_rollback", world.model(0), "all of it").gas
-    assert models.read("history_length") == 1
-    assert gas < 30_000_000
+    for number in (0, 1):
+        models.send("validator-0", "vote_rollback", world.model(number), "all of it")
+    world.refuse("too far back", "validator-1", "Models", "vote_rollback", world.model(0), "all", at=models.target)
+    assert models.read("history_length") == 1026
+    gas = models.send("validator-1", "vote_rollback", world.model(1), "all of it").gas
+    assert models.read("history_length") == 2
+    assert gas < 12_400_000  # docs/contracts.md tells 11.8 million; like any call it may grow by 5 %

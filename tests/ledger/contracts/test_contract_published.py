@@ -42,6 +42,7 @@ def test_every_contract_of_the_folder_is_deployed() -> None:
 def test_the_document_tells_the_published_hash_and_every_function_event_and_reason(name: str) -> None:
     text = section(name)
     assert f"`{contract(name).sha256}`" in text, "run python -m mithridate.ledger.compile, then mend docs/contracts.md"
+    assert f" {len(contract(name).runtime_code):,} bytes of code." in text
     for entry in contract(name).abi:
         if entry["type"] == "event" or (entry.get("stateMutability") == "nonpayable" and "name" in entry):
             assert f"`{entry['name']}" in text, entry["name"]

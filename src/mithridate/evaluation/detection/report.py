@@ -7,8 +7,6 @@ from math import isfinite, isnan
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from mithridate import __version__
 from mithridate.evaluation.detection.cells import ORACLE, OURS, UNDEFENDED, Result
 from mithridate.evaluation.detection.figures import Disagreement, Figure, headline
@@ -18,6 +16,7 @@ from mithridate.evaluation.detection.labels import ADAPTIVE
 from mithridate.evaluation.detection.metrics import IN_ALL, Evaluation, Summary, adaptive_best, evaluate
 from mithridate.evaluation.detection.outcomes import Outcome
 from mithridate.evaluation.detection.shortfalls import Shortfall, shortfalls
+from mithridate.evaluation.pages import render, replace_file
 
 SHORTFALLS_SHOWN = 30
 """Above this many the rest are folded away."""
@@ -66,23 +65,19 @@ def write_report(
     """
     if not results:
         raise ValueError("a report needs results")
-    page = (
-        _environment()
-        .get_template("detection.html")
-        .render(
-            title=f"Detection of poisoned hospitals: profile {profile}",
-            **_context(evaluate(results), disagreement),
-            declared=declared,
-            studies=len(results),
-            seeds=len({result.cell.seed for result in results}),
-            seconds=seconds,
-            core_seconds=sum(result.seconds for result in results),
-            versions={"mithridate": __version__, "Python": platform.python_version(), **_versions()},
-        )
+    page = render(
+        "detection.html",
+        {"study": _study},
+        title=f"Detection of poisoned hospitals: profile {profile}",
+        **_context(evaluate(results), disagreement),
+        declared=declared,
+        studies=len(results),
+        seeds=len({result.cell.seed for result in results}),
+        seconds=seconds,
+        core_seconds=sum(result.seconds for result in results),
+        versions={"mithridate": __version__, "Python": platform.python_version(), **_versions()},
     )
-    draft = path.with_suffix(path.suffix + ".part")
-    draft.write_text(page, encoding="utf-8")
-    draft.replace(path)
+    replace_file(path, page.encode())
 
 
 def interval(estimate: Estimate, style: str = "number") -> str:
@@ -103,18 +98,6 @@ def _written(value: float, style: str) -> str:
     return {"share": f"{100 * value:.2f} %", "points": f"{value:.2f}", "count": f"{value:.0f}"}.get(
         style, f"{value:.3f}"
     )
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("mithridate.evaluation"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["study"] = _study
-    return environment
 
 
 def _versions() -> dict[str, str]:

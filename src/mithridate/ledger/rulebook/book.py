@@ -16,7 +16,8 @@ from mithridate.ledger.rulebook.consortium import Consortium, Decision
 from mithridate.ledger.rulebook.models import Models
 from mithridate.ledger.rulebook.notices import Notices
 from mithridate.ledger.rulebook.reputation import Reputation
-from mithridate.ledger.rulebook.study import Study, Terms
+from mithridate.ledger.rulebook.study import Study
+from mithridate.ledger.rulebook.terms import Terms
 
 PARTS = ("Consortium", "Models", "Reputation", "Committees", "Access", "Notices", "Study")
 

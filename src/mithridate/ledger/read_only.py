@@ -1,0 +1,27 @@
+"""The half of a network that a past state lacks: whatever would change it is refused."""
+
+from contextlib import AbstractContextManager
+
+from mithridate.errors import LedgerError
+from mithridate.ledger.accounts import Account
+
+READ_ONLY = "this ledger was opened for reading only"
+
+
+class ReadOnly:
+    """Base of networks that are asked and not changed; see `Network`."""
+
+    def transact(self, account: Account, to: str, data: bytes) -> None:
+        """Raises LedgerError."""
+        raise LedgerError(READ_ONLY)
+
+    def deploy(self, account: Account, data: bytes) -> str:
+        """Raises LedgerError."""
+        raise LedgerError(READ_ONLY)
+
+    def block(self) -> AbstractContextManager[None]:
+        """Raises LedgerError."""
+        raise LedgerError(READ_ONLY)
+
+    def close(self) -> None:
+        """Nothing is held."""
