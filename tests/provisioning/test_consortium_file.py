@@ -63,8 +63,12 @@ def test_a_participant_that_is_not_listed_is_named_with_those_that_are(consortiu
         ("consortium: lungs", "consortium: lungs\nconsortium: hearts", "'consortium' is given twice"),
         ("organisation: clinic", "organisation: clinic, organisation: other", "'organisation' is given twice"),
         ("consortium: lungs", "consortium: &name lungs", "anchors and aliases are not used here"),
-        ("consortium: lungs", "consortium: !!python/name:os.system lungs", "not valid YAML"),
+        ("consortium: lungs", "consortium: !!python/name:os.system lungs", "tags are not used here"),
+        ("consortium: lungs", "consortium: !!bool lungs", "tags are not used here"),
+        ("consortium: lungs", "consortium: 2001-99-99", "not valid YAML"),
         ("consortium: lungs", "consortium: [lungs", "line 2"),
+        ("consortium: lungs", "consortium: " + "[" * 50_000, "nested deeper than 16 times"),
+        ("consortium: lungs", "consortium: {[a]: 1}", "a key should be text"),
     ],
 )
 def test_what_does_not_go_together_is_refused_by_name(old: str, new: str, told: str) -> None:
