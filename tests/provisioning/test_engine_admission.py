@@ -43,20 +43,33 @@ from mithridate.provisioning.opened_kit import open_kit
 kit = open_kit(Path(sys.argv[1]), sys.argv[2])
 raise SystemExit(run_engine(kit, read_rsa_key(Path(sys.argv[3]), sys.argv[4])))
 """
+# What a participant might run that keeps to no kit: the engine as it comes, under a name of its choice.
+POSE = """
+import sys
+from argparse import Namespace
+from nvflare.private.fed.app.client import client_train
+settings = ["secure_train=true", "config_folder=", "uid=" + sys.argv[2], "org=clinic_1"]
+client_train.main(Namespace(workspace=sys.argv[1], fed_client="fed_client.json", set=settings, local_rank=0))
+"""
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("engine")]
 
 
 class Site:
     """A participant's engine as a process of its own."""
 
-    def __init__(self, folder: Path, authority: str, key: rsa.RSAPrivateKey) -> None:
-        name = folder.name
-        file = folder.parent / f"{name}.p12"
-        write_key(file, key, name, WORDS)
-        self.log = folder.parent / f"{name}.log"
-        with self.log.open("wb") as stream:
-            command = [sys.executable, "-c", RUN, str(folder), authority, str(file), WORDS]
-            self._process = subprocess.Popen(command, stdout=stream, stderr=stream, start_new_session=True)
+    def __init__(self, log: Path, *command: str) -> None:
+        self.log = log
+        with log.open("wb") as stream:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", *command], stdout=stream, stderr=stream, start_new_session=True
+            )
+
+    @classmethod
+    def of(cls, folder: Path, authority: str, key: rsa.RSAPrivateKey) -> "Site":
+        """The participant with this kit."""
+        file = folder.with_suffix(".p12")
+        write_key(file, key, folder.name, WORDS)
+        return cls(folder.with_suffix(".log"), RUN, str(folder), authority, str(file), WORDS)
 
     def told(self, text: str, *, after: int = 0) -> None:
         """Returns once the log says it."""
@@ -117,7 +130,7 @@ def network(tmp_path_factory: pytest.TempPathFactory, consortium_text: str, keys
         port = free.getsockname()[1]
     authority = enrolled(place / "consortium", consortium_text.replace("18402", str(port)), keys)
     kits = write_kits(authority, place / "kits", Contents())
-    coordinator = Site(kits["coordinator"], authority.fingerprint, keys["coordinator"].tls)
+    coordinator = Site.of(kits["coordinator"], authority.fingerprint, keys["coordinator"].tls)
     try:
         coordinator.told("Server started")
         yield Network(authority, kits, coordinator)
@@ -207,9 +220,23 @@ def test_a_revoked_certificate_is_turned_away_by_name(network: Network, key_of: 
     network.coordinator.told("refused: hospital-2 (organisation clinic_2) is refused: the authority revoked")
 
 
+def test_a_participant_cannot_take_anothers_name(
+    network: Network, key_of: Callable[[str], Path], tmp_path: Path
+) -> None:
+    shutil.copytree(network.kits["hospital-1"], tmp_path / "posing")
+    startup = tmp_path / "posing" / "startup"
+    shutil.copyfile(network.kits["curator"] / "startup" / "client.crt", startup / "client.crt")
+    shutil.copyfile(key_of("curator"), startup / "client.key")
+    posing = Site(tmp_path / "posing.log", POSE, str(tmp_path / "posing"), "hospital-1")
+    try:
+        network.coordinator.told("authenticated as 'curator' but claimed endpoint 'hospital-1'")
+    finally:
+        posing.end()
+
+
 def test_a_site_joins_from_its_kit_and_is_cut_off_when_it_is_revoked(network: Network, keys: Keys) -> None:
     key_link = network.kit("hospital-1").key_link
-    hospital = Site(network.kits["hospital-1"], network.authority.fingerprint, keys["hospital-1"].tls)
+    hospital = Site.of(network.kits["hospital-1"], network.authority.fingerprint, keys["hospital-1"].tls)
     try:
         hospital.told("Successfully registered client:hospital-1 for project breast-cancer")
         network.coordinator.told("admitted: hospital-1")
