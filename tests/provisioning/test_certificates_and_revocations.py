@@ -1,3 +1,4 @@
+import base64
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -5,7 +6,10 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from mithridate.errors import CertificateRefused
 from mithridate.provisioning.authority import Authority, new_authority
@@ -102,6 +106,51 @@ def test_a_list_is_believed_for_its_time_only(authority: Authority) -> None:
     held.refuse_stale(NOW)
     with pytest.raises(CertificateRefused, match=r"ask the key authority for a new revoked\.crl"):
         held.refuse_stale(NOW + timedelta(days=authority.consortium.certificates.revocation_days))
+
+
+changes = st.lists(st.tuples(st.integers(0, 4000), st.integers(0, 255)), min_size=1, max_size=3)
+
+
+def altered(der: bytes, changed: list[tuple[int, int]], name: str) -> bytes:
+    """A document with other bytes at some places, in PEM."""
+    content = bytearray(der)
+    for place, value in changed:
+        content[place % len(der)] = value
+    return f"-----BEGIN {name}-----\n{base64.encodebytes(bytes(content)).decode()}-----END {name}-----\n".encode()
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(changed=changes)
+def test_no_altered_certificate_is_believed_or_breaks_the_examination(
+    authority: Authority, changed: list[tuple[int, int]]
+) -> None:
+    genuine = certificate(authority, "hospital-1")
+    pem = altered(genuine.public_bytes(Encoding.DER), changed, "CERTIFICATE")
+    try:
+        shown = certificate_from_pem(pem, "a peer")
+        examine(shown, authority.root, revocations(authority), NOW)
+    except CertificateRefused:
+        return
+    assert shown == genuine
+
+
+@pytest.fixture
+def taken_back(authority: Authority) -> bytes:
+    """A list that names hospital-1, in DER."""
+    authority, _ = authority.revoke("hospital-1", Reason.WITHDRAWN)
+    return x509.load_pem_x509_crl(authority.revocations()).public_bytes(Encoding.DER)
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(changed=changes)
+def test_no_altered_list_is_believed_or_breaks_the_reader(
+    authority: Authority, taken_back: bytes, changed: list[tuple[int, int]]
+) -> None:
+    try:
+        read = read_revocations(altered(taken_back, changed, "X509 CRL"), authority.root)
+    except CertificateRefused:
+        return
+    assert list(read.reasons.values()) == ["privilegeWithdrawn"]
 
 
 @pytest.mark.parametrize("reason", list(Reason))

@@ -1,9 +1,13 @@
+import base64
+import contextlib
 import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from coincurve import PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import load_pem_x509_csr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -87,6 +91,29 @@ def test_anothers_certificate_request_cannot_be_used(consortium: Consortium, key
 def test_other_bytes_are_refused(content: bytes) -> None:
     with pytest.raises(EnrolmentError):
         read_request(content)
+
+
+@settings(max_examples=150)
+@given(changed=st.lists(st.tuples(st.integers(0, 4000), st.integers(0, 255)), min_size=1, max_size=3))
+def test_no_certificate_request_breaks_the_reader(
+    consortium: Consortium, keys: Keys, changed: list[tuple[int, int]]
+) -> None:
+    """Everything around it is signed, as a hostile participant would."""
+    mine = keys["hospital-1"]
+    outer = json.loads(make_request(consortium, consortium.participant("hospital-1"), mine))
+    body = json.loads(outer["body"])
+    der = bytearray(load_pem_x509_csr(body["certificate_request"].encode()).public_bytes(Encoding.DER))
+    for place, value in changed:
+        der[place % len(der)] = value
+    lines = base64.encodebytes(bytes(der)).decode()
+    body["certificate_request"] = f"-----BEGIN CERTIFICATE REQUEST-----\n{lines}-----END CERTIFICATE REQUEST-----\n"
+    outer["body"] = json.dumps(body)
+    outer["signature"] = sign(mine.signing, Domain.ENROLMENT_REQUEST, outer["body"].encode()).hex()
+    message = Domain.ENROLMENT_ACCOUNT.tag + outer["body"].encode()
+    outer["account_signature"] = PrivateKey(mine.account.key).sign_recoverable(message).hex()
+    with contextlib.suppress(EnrolmentError):
+        read = read_request(json.dumps(outer).encode())
+        assert read.public.public_numbers() == mine.tls.public_key().public_numbers()
 
 
 @settings(max_examples=60)

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from mithridate.errors import CertificateRefused
 from mithridate.provisioning.keystore import EllipticKey
+from mithridate.provisioning.x509_errors import X509_ERRORS
 
 LIST_FILE = "revoked.crl"
 MAX_BYTES = 1 << 20
@@ -92,7 +93,7 @@ def read_revocations(content: bytes, root: x509.Certificate) -> Revocations:
         genuine = document.issuer == root.subject and document.is_signature_valid(root.public_key())  # type: ignore[arg-type]
         until, reasons = document.next_update_utc, {entry.serial_number: _reason(entry) for entry in document}
         number = document.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
-    except (ValueError, TypeError, x509.DuplicateExtension, x509.ExtensionNotFound) as error:
+    except X509_ERRORS as error:
         raise CertificateRefused("the list of revoked certificates is malformed: ask the key authority anew") from error
     if not genuine or until is None:
         raise CertificateRefused("the list of revoked certificates is not this consortium's authority's")
