@@ -37,7 +37,7 @@ class Admission:
         self._subjects = frozenset(member.participant.subject for member in roster.members)
         self._file = list_file
         self._revocations = revocations
-        self._seen: tuple[int, int] | None = None
+        self._seen: tuple[int, ...] | None = None
         self._lock = Lock()
 
     def admit(self, pem: bytes | None, now: datetime | None = None) -> str:
@@ -56,18 +56,29 @@ class Admission:
 
     def _newest(self) -> Revocations:
         with self._lock:
-            try:
-                state = os.stat(self._file)
-                if (state.st_mtime_ns, state.st_ino) != self._seen:
-                    self._replace(read_revocations(read_bounded(self._file, MAX_BYTES, "a list"), self._root))
-                    self._seen = (state.st_mtime_ns, state.st_ino)
-            except (OSError, EnrolmentError, CertificateRefused) as error:
-                # Whoever spoils the file must not bring back what the list before took away.
-                _log.warning("%s cannot be used, the list before stays in force: %s", self._file, error)
+            state = _state(self._file)
+            if state != self._seen:
+                self._seen = state
+                self._read_list()
             return self._revocations
 
-    def _replace(self, revocations: Revocations) -> None:
-        if revocations.issued < self._revocations.issued:
+    def _read_list(self) -> None:
+        try:
+            found = read_revocations(read_bounded(self._file, MAX_BYTES, "a list of revoked certificates"), self._root)
+        except (EnrolmentError, CertificateRefused) as error:
+            # Whoever spoils the file must not bring back what the list before took away.
+            _log.warning("the list of revoked certificates before stays in force: %s", error)
+            return
+        if found.older_than(self._revocations):
             _log.warning("%s is older than the list in force and is not taken", self._file)
             return
-        self._revocations = revocations
+        self._revocations = found
+        _log.info("%s of %s is in force: %d revoked", self._file.name, found.issued, len(found.reasons))
+
+
+def _state(file: Path) -> tuple[int, ...]:
+    try:
+        found = os.stat(file)
+    except OSError:
+        return ()
+    return found.st_mtime_ns, found.st_size, found.st_ino

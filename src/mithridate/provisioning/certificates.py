@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -15,6 +14,7 @@ from mithridate.errors import CertificateRefused
 from mithridate.provisioning.consortium import Participant, Role
 from mithridate.provisioning.keystore import EllipticKey
 from mithridate.provisioning.revocation import Revocations
+from mithridate.provisioning.x509_errors import X509_ERRORS
 
 ENGINE_ROLES = {Role.COORDINATOR: "server", Role.ADMINISTRATOR: "project_admin"}
 """What the engine reads in a certificate's unstructured name; everyone else is a client to it."""
@@ -66,7 +66,7 @@ def examine(
     owner = f"{common_name(certificate)} (organisation {organisation(certificate)})"
     try:
         certificate.verify_directly_issued_by(root)
-    except (ValueError, TypeError, InvalidSignature) as error:
+    except X509_ERRORS as error:
         raise CertificateRefused(
             f"{owner} is refused: {issuer_name(certificate)!r} issued its certificate, not this consortium's authority"
             f" ({common_name(root)!r}, SHA-256 {fingerprint(root)[:16]}...)"
@@ -111,9 +111,12 @@ def certificate_from_pem(pem: bytes, source: str) -> x509.Certificate:
         CertificateRefused: there is none, or it is malformed; `source` says whose it was to be.
     """
     try:
-        return x509.load_pem_x509_certificate(pem)
-    except ValueError as error:
+        certificate = x509.load_pem_x509_certificate(pem)
+        # The rest is parsed when it is asked for: here, where its errors are awaited.
+        _ = common_name(certificate), organisation(certificate), issuer_name(certificate), _span(certificate)
+    except X509_ERRORS as error:
         raise CertificateRefused(f"{source} is no certificate in PEM: restore it from the start-up kit") from error
+    return certificate
 
 
 def certificate_to_pem(certificate: x509.Certificate) -> bytes:

@@ -1,7 +1,9 @@
 """The engine's gRPC driver with our examination of certificates at its door."""
 
+import contextlib
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 from threading import Event, Thread
 
 import grpc
@@ -14,7 +16,9 @@ from nvflare.fuel.f3.drivers.grpc_driver import GrpcDriver, StreamConnection
 from mithridate.errors import CertificateRefused, EnrolmentError
 from mithridate.provisioning.admission import Admission
 from mithridate.provisioning.certificates import certificate_to_pem
+from mithridate.provisioning.keystore import MAX_BYTES
 from mithridate.provisioning.opened_kit import Kit
+from mithridate.provisioning.private_files import read_bounded
 
 SWEEP_S = 2.0
 """Between two looks at the connections that are open: so long may a certificate count after its revocation arrived."""
@@ -42,7 +46,7 @@ def guard_connections(admission: Admission) -> None:
     driver_mgr.class_cache.add(GrpcDriver.__name__)
 
 
-def ask_admission(kit: Kit, key_file: str, *, timeout: float = 5.0, patience: float = 1.0) -> None:
+def ask_admission(kit: Kit, key_file: Path, *, timeout: float = 5.0, patience: float = 1.0) -> None:
     """Returns if the coordinator lets this participant in.
 
     Args:
@@ -55,8 +59,7 @@ def ask_admission(kit: Kit, key_file: str, *, timeout: float = 5.0, patience: fl
         CertificateRefused: the coordinator refuses it; the message has the coordinator's reason, where it gave one.
     """
     place = kit.roster.coordinator
-    with open(key_file, "rb") as stream:
-        key = stream.read()
+    key = read_bounded(key_file, MAX_BYTES, "the unlocked key")
     credentials = grpc.ssl_channel_credentials(certificate_to_pem(kit.root), key, certificate_to_pem(kit.certificate))
     with grpc.secure_channel(f"{place.host}:{place.port}", credentials) as channel:
         try:
@@ -100,12 +103,11 @@ class _GuardedDriver(GrpcDriver):  # type: ignore[misc]
         super().shutdown()
 
     def _examine(self, connection: StreamConnection) -> None:
-        shown = connection.context.auth_context().get("x509_pem_cert", [None])[0]
         try:
-            name = self._admission.admit(shown)
+            name = self._admission.admit(_shown(connection))
         except CertificateRefused as error:
-            _log.warning("connection from %s: %s", connection.context.peer(), error)
-            connection.context.abort(grpc.StatusCode.PERMISSION_DENIED, str(error))
+            _turn_away(connection, error)
+            raise
         _log.info("connection from %s admitted: %s", connection.context.peer(), name)
 
     def _sweep(self) -> None:
@@ -116,11 +118,25 @@ class _GuardedDriver(GrpcDriver):  # type: ignore[misc]
                 self._close_refused(connection)
 
     def _close_refused(self, connection: StreamConnection) -> None:
-        context = connection.context
-        if context is None:
-            return
         try:
-            self._admission.admit(context.auth_context().get("x509_pem_cert", [None])[0])
+            self._admission.admit(_shown(connection))
         except CertificateRefused as error:
-            _log.warning("connection from %s closed: %s", context.peer(), error)
+            _turn_away(connection, error)
             connection.close()
+
+
+def _shown(connection: StreamConnection) -> bytes | None:
+    context = connection.context
+    shown: list[bytes | None] = context.auth_context().get("x509_pem_cert", [None]) if context else [None]
+    return shown[0]
+
+
+def _turn_away(connection: StreamConnection, error: CertificateRefused) -> None:
+    """Ends the call with the reason; the engine would end it without one where it still found the context."""
+    context, connection.context = connection.context, None
+    if context is None:
+        return
+    _log.warning("connection from %s refused: %s", context.peer(), error)
+    # gRPC ends a call by an exception of no particular type.
+    with contextlib.suppress(Exception):
+        context.abort(grpc.StatusCode.PERMISSION_DENIED, str(error))

@@ -1,10 +1,12 @@
 """The engine inside a participant's own process, started from its kit and without FLARE's shell scripts."""
 
+import os
 import signal
 import threading
 from argparse import Namespace
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from types import FrameType
 
 from nvflare.fuel.f3.mpm import MainProcessMonitor
@@ -31,7 +33,8 @@ def run_engine(kit: Kit, key: RsaKey, *, stop: Callable[[], object] | None = Non
     Args:
         kit: of a coordinator, validator, hospital or curator.
         key: of the kit's certificate.
-        stop: called in a thread of its own on SIGTERM or SIGINT: it should ask the engine to shut down.
+        stop: called in a thread of its own on SIGTERM or SIGINT: it should ask the engine to shut down. Without it the
+            process ends at once, which its peers see as a crash.
 
     Returns:
         The engine's exit status, 0 after a graceful end.
@@ -39,12 +42,11 @@ def run_engine(kit: Kit, key: RsaKey, *, stop: Callable[[], object] | None = Non
     Raises:
         EnrolmentError: the key is not the kit's, the kit is in use, or its role has no part in the engine.
     """
-    role, folder = kit.member.participant.role, str(kit.folder.resolve())
+    role, folder = kit.member.participant.role, str(kit.folder)
     if role is not Role.COORDINATOR and role not in CLIENTS:
         raise EnrolmentError(f"{kit.member.participant.name} is {role}: it has no part in the engine to start")
-    if stop is not None:
-        _on_signals(stop)
     with ExitStack() as stack:
+        _on_signals(stop or partial(_end, stack))
         stack.enter_context(unlocked(kit, key))
         # Where a thread is left over, the engine ends the process at once and only calls what was registered with it.
         MainProcessMonitor.add_cleanup_cb(stack.close)
@@ -62,6 +64,11 @@ def _on_signals(stop: Callable[[], object]) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, handle)
+
+
+def _end(stack: ExitStack) -> None:
+    stack.close()
+    os._exit(0)
 
 
 def _server(kit: Kit, folder: str) -> Namespace:

@@ -110,7 +110,7 @@ def _write(authority: Authority, roster: Roster, draft: Path, contents: Contents
 
 def _write_common(kit: Path, member: Member, roster: Roster, contents: Contents) -> None:
     startup = kit / STARTUP
-    (startup / ROSTER_FILE).write_text(roster.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    (startup / ROSTER_FILE).write_text(roster.model_dump_json() + "\n", encoding="utf-8")
     (startup / MEMBER_FILE).write_text(member.model_dump_json(indent=1) + "\n", encoding="utf-8")
     if contents.terms:
         (startup / LEDGER_FILE).write_text(contents.terms.model_dump_json(indent=1) + "\n", encoding="utf-8")

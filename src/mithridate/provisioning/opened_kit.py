@@ -48,7 +48,7 @@ class Kit:
     """A kit that holds together.
 
     Attributes:
-        folder: where it lies.
+        folder: where it lies, from the root of the file system.
         member: its own participant.
         roster: all of them.
         root: the authority's certificate.
@@ -93,6 +93,8 @@ def open_kit(folder: Path, authority: str, *, now: datetime | None = None) -> Ki
         EnrolmentError: a file is missing, altered or added, another authority signed, or the settings are not usable.
         CertificateRefused: the certificate is expired, revoked or another's, or the list of revoked ones too old.
     """
+    # The engine changes into the kit's folder.
+    folder = folder.resolve()
     now, startup = now or datetime.now(UTC), folder / STARTUP
     root = certificate_from_pem(_read(startup / ROOT_FILE), str(startup / ROOT_FILE))
     if fingerprint(root) != authority:

@@ -13,7 +13,6 @@ from typing import Annotated
 from coincurve import PrivateKey as AccountKey
 from coincurve import PublicKey as AccountPoint
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -27,6 +26,7 @@ from mithridate.crypto.signing import sign, verify
 from mithridate.errors import EnrolmentError, ProtocolError
 from mithridate.provisioning.consortium import Consortium, Participant
 from mithridate.provisioning.keys import RSA_BITS, ParticipantKeys
+from mithridate.provisioning.x509_errors import X509_ERRORS
 from mithridate.section import Section
 
 MAX_BYTES = 1 << 15
@@ -134,12 +134,12 @@ def read_request(content: bytes) -> EnrolmentRequest:
         signed = _Signed.model_validate_json(content)
         body = RequestBody.model_validate_json(signed.body)
         certificate_request = x509.load_pem_x509_csr(body.certificate_request.encode())
-    except (ValidationError, ValueError) as error:
+    except (ValidationError, *X509_ERRORS) as error:
         raise EnrolmentError("this is no enrolment request: send the file that `mithridate enrol` wrote") from error
     try:
         _check_signatures(signed, body)
         public = _proved_key(certificate_request, body)
-    except (ProtocolError, ValueError, InvalidSignature) as error:
+    except (ProtocolError, *X509_ERRORS) as error:
         raise EnrolmentError(f"the request of {body.participant!r} does not hold: {error}") from error
     return EnrolmentRequest(body, public, fingerprint(content))
 

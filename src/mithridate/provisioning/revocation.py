@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from mithridate.errors import CertificateRefused
 from mithridate.provisioning.keystore import EllipticKey
+from mithridate.provisioning.x509_errors import X509_ERRORS
 
 LIST_FILE = "revoked.crl"
 MAX_BYTES = 1 << 20
@@ -34,11 +35,17 @@ class Revocations:
         reasons: serial number to why it was taken back.
         issued: when the authority made the list.
         until: after this moment a newer list must be had.
+        number: how many certificates were ever revoked: of two lists the one with more is the newer, whatever its date.
     """
 
     reasons: Mapping[int, str]
     issued: datetime
     until: datetime
+    number: int
+
+    def older_than(self, other: "Revocations") -> bool:
+        """Whether the authority made this list before another."""
+        return (self.number, self.issued) < (other.number, other.issued)
 
     def reason(self, serial: int) -> str | None:
         """Why the certificate of this serial number was taken back; None if it was not."""
@@ -61,14 +68,15 @@ def revocation_list(
     revoked: Iterable[tuple[int, datetime, Reason]], root: x509.Certificate, key: EllipticKey, days: int
 ) -> bytes:
     """The signed list in PEM, believed for `days`; an entry is serial number, when it was revoked, and why."""
-    now = datetime.now(UTC)
+    now, entries = datetime.now(UTC), list(revoked)
     builder = x509.CertificateRevocationListBuilder().issuer_name(root.subject).last_update(now)
     builder = builder.next_update(now + timedelta(days=days))
-    for serial, when, reason in revoked:
+    for serial, when, reason in entries:
         entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(when)
         if reason is not Reason.UNSPECIFIED:
             entry = entry.add_extension(x509.CRLReason(x509.ReasonFlags(reason.value)), critical=False)
         builder = builder.add_revoked_certificate(entry.build())
+    builder = builder.add_extension(x509.CRLNumber(len(entries)), critical=False)
     return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
 
 
@@ -84,11 +92,12 @@ def read_revocations(content: bytes, root: x509.Certificate) -> Revocations:
         document = x509.load_pem_x509_crl(content)
         genuine = document.issuer == root.subject and document.is_signature_valid(root.public_key())  # type: ignore[arg-type]
         until, reasons = document.next_update_utc, {entry.serial_number: _reason(entry) for entry in document}
-    except (ValueError, TypeError, x509.DuplicateExtension) as error:
+        number = document.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
+    except X509_ERRORS as error:
         raise CertificateRefused("the list of revoked certificates is malformed: ask the key authority anew") from error
     if not genuine or until is None:
         raise CertificateRefused("the list of revoked certificates is not this consortium's authority's")
-    return Revocations(reasons, document.last_update_utc, until)
+    return Revocations(reasons, document.last_update_utc, until, number)
 
 
 def _reason(entry: x509.RevokedCertificate) -> str:
