@@ -285,7 +285,7 @@ def test_a_certificate_that_expired_is_refused_by_name(make_doors: Callable[...,
     old = make_link_certificate("validator-2", KEYS[2], datetime.timedelta(seconds=-1))
     for rank in range(3):
         doors = make_doors(certificates=[*CERTIFICATES[:2], old], ranks=())
-        with pytest.raises(MessageError, match="validator-2's certificate is valid from .*: it must enrol a new one"):
+        with pytest.raises(MessageError, match=r"validator-2's certificate is valid from .*: it must enrol a new one"):
             doors.open(rank)
 
 
@@ -320,7 +320,7 @@ def test_a_key_of_another_certificate_or_none_at_all_is_refused_at_the_start(mak
 
 def test_a_taken_port_is_an_error_in_words(make_doors: Callable[..., Doors]) -> None:
     doors = make_doors(ranks=(0,))
-    with pytest.raises(InputError, match="validator-0 cannot listen on .*: is another process using it"):
+    with pytest.raises(InputError, match=r"validator-0 cannot listen on .*: is another process using it"):
         PeerService(0, doors.seats, pem(KEYS[0]), D, PATIENCE)
 
 

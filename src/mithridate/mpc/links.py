@@ -8,8 +8,8 @@ from pathlib import Path
 from spu import libspu
 
 from mithridate.errors import RoundVoid
+from mithridate.mpc import spu_log
 from mithridate.mpc.shares import VALIDATORS
-from mithridate.mpc.spu_log import first_line
 
 RECEIVE_TIMEOUT_S = 300.0
 _RETRY_MS = 500
@@ -68,6 +68,7 @@ def remote_link(
     Raises:
         RoundVoid: another validator cannot be reached, or this one cannot listen.
     """
+    spu_log.start()
     description = libspu.link.Desc()
     description.id = name
     description.recv_timeout_ms = round(receive_timeout_s * 1000)
@@ -89,5 +90,5 @@ def remote_link(
         return libspu.link.create_brpc(description, rank)
     except RuntimeError as error:
         raise RoundVoid(
-            f"validator-{rank} cannot link with the others for the joint computation: {first_line(error)}"
+            f"validator-{rank} cannot link with the others for the joint computation: {spu_log.first_line(error)}"
         ) from error

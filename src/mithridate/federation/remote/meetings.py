@@ -22,6 +22,7 @@ from mithridate.errors import RoundVoid, RuleViolation
 from mithridate.federation.committee import CommitteeMember
 from mithridate.federation.opened import exchange
 from mithridate.federation.remote.validator_agent import NotMet
+from mithridate.mpc import spu_log
 from mithridate.mpc.links import LinkFiles, remote_link
 from mithridate.mpc.peers import HungUp
 from mithridate.mpc.remote_peers import PeerService, RemotePeers
@@ -225,4 +226,5 @@ def _memory() -> Path:
 
 def restart_process() -> None:
     """Replaces this process by a fresh one of the same interpreter with the same command line."""
+    spu_log.remove()
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - what this process was started with
