@@ -1,4 +1,4 @@
-"""Agents among faults: every attempt ends in an attested model or in a reason on the ledger, and none waits for ever."""
+"""Agents among faults: an attempt ends in an attested model or in a reason on the ledger, and nobody waits for ever."""
 
 import sqlite3
 from collections.abc import Callable

@@ -141,16 +141,18 @@ class Desk:
     def _in_order(self, request: Request) -> None:
         with self._lock:
             if request.number <= self._numbers.get(request.sender, 0):
-                raise SignatureInvalid(f"a request of {request.sender} came twice or out of order: a replay")
+                raise SignatureInvalid(
+                    f"a request of {request.sender} came twice or out of order: a replay, or its clock was set back"
+                )
             self._numbers[request.sender] = request.number
 
     def _model(self, request: Request) -> bytes:
         (digest,) = _bytes(request, 1)
         try:
             return self._store.get(digest.hex())
-        except ModelAltered as error:
-            LOG.error("a model that %s asks for: %s", request.sender, plain(str(error)))
-            raise MessageError(f"the coordinator does not hold the model {digest.hex():.64}") from None
+        except ModelAltered:
+            # Its own message names the folder, and repeats what was sent for a hash.
+            raise MessageError("the coordinator does not hold that model, or not as it was") from None
 
     def _keep_model(self, request: Request) -> bytes:
         self._rank(request)
