@@ -7,6 +7,7 @@ take a validator's place. Those of a link for the joint computation are made for
 import datetime
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
@@ -17,6 +18,8 @@ from mithridate.errors import MessageError
 MAX_PEM_BYTES = 4096
 LIFETIME = datetime.timedelta(days=30)
 """Of a link's own certificate: longer than any study keeps one link."""
+_MAX_NAME = 64
+_UNREADABLE = (x509.DuplicateExtension, x509.InvalidVersion, x509.UnsupportedGeneralNameType)
 _CLOCK_SKEW = datetime.timedelta(minutes=5)
 
 
@@ -27,7 +30,12 @@ def make_link_certificate(name: str, key: PrivateKey, lifetime: datetime.timedel
         name: of the participant, which stands in the certificate as its DNS name.
         key: P-256, made for this link.
         lifetime: from now.
+
+    Raises:
+        MessageError: the name does not fit in a certificate.
     """
+    if not name.isascii() or not 0 < len(name) <= _MAX_NAME:
+        raise MessageError(f"a certificate names its holder in 1 to {_MAX_NAME} ASCII characters, got {name!r:.80}")
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.datetime.now(datetime.UTC)
     certificate = (
@@ -60,10 +68,12 @@ def read_link_certificate(pem: bytes, name: str) -> x509.Certificate:
     try:
         certificate = x509.load_pem_x509_certificate(pem)
         names = [str(attribute.value) for attribute in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
-    except ValueError as error:
+        certificate.public_key()
+        _ = certificate.extensions
+    except (ValueError, UnsupportedAlgorithm, *_UNREADABLE) as error:
         raise MessageError(f"{name}'s certificate cannot be read: {error!s:.80}") from error
     if names != [name]:
-        raise MessageError(f"the certificate of {name} names {', '.join(names)[:80] or 'nobody'}")
+        raise MessageError(f"the certificate of {name} names {' and '.join(map(repr, names))[:80] or 'nobody'}")
     now = datetime.datetime.now(datetime.UTC)
     if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
         raise MessageError(

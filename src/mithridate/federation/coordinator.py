@@ -1,6 +1,8 @@
 """The coordinator's role: open rounds and relay sealed messages, none of which it can read."""
 
 import re
+import shutil
+import threading
 from functools import cached_property
 from pathlib import Path
 
@@ -15,7 +17,8 @@ _CURATED = "curator.curated"
 class Coordinator:
     """Relays between hospitals and validators. It holds envelopes, commitments and verdicts, and no key to any of them.
 
-    What it has accepted lies in its mailbox until the round is over, so that a restart loses nothing.
+    What it has accepted lies in its mailbox until the round is over, so that a restart loses nothing. Several threads
+    may hand in and fetch at once.
 
     Args:
         ledger: the ledger, from the coordinator's account.
@@ -27,6 +30,8 @@ class Coordinator:
         self._ledger = ledger
         self._mailbox = mailbox
         self._parameters = parameters
+        # Two writers of one message, or one while its folder is cleared, would leave half of it or fail.
+        self._writing = threading.Lock()
         mailbox.mkdir(parents=True, exist_ok=True)
 
     def open_round(self, round_number: int, deadline_seconds: int) -> AttemptState:
@@ -55,9 +60,10 @@ class Coordinator:
         if committed not in (None, digest):
             raise MessageError(f"hospital-{sender} committed to another message on the ledger than the one it sent")
         path = self._path(state, sender)
-        if committed == digest and path.exists() and self._digest(path) == digest:
-            raise MessageError(f"hospital-{sender} has handed in this message before")
-        _write(path, message)
+        with self._writing:
+            if committed == digest and path.exists() and self._digest(path) == digest:
+                raise MessageError(f"hospital-{sender} has handed in this message before")
+            _write(path, message)
 
     def _digest(self, path: Path) -> bytes:
         return parse(path.read_bytes(), self._parameters).header.digest()
@@ -71,8 +77,8 @@ class Coordinator:
         return sorted(int(path.stem) for path in self._path(state, 0).parent.glob("*.msg"))
 
     def part(self, state: AttemptState, sender: int, rank: int) -> bytes:
-        """What validator `rank` may have of one hospital's message."""
-        return parse(self._path(state, sender).read_bytes(), self._parameters).for_validator(rank)
+        """What validator `rank` may have of one hospital's message; raises MessageError if it is not there."""
+        return parse(_read(self._path(state, sender)), self._parameters).for_validator(rank)
 
     def accept_curated(self, state: AttemptState, message: bytes) -> None:
         """Keeps the curator's message for this attempt; checked for form and size only, and the first one counts.
@@ -82,31 +88,32 @@ class Coordinator:
         """
         parse(message, 2 * self._parameters)
         path = self._path(state, 0).with_name(_CURATED)
-        if path.exists():
-            raise MessageError("the curator has handed in a message for this attempt before")
-        _write(path, message)
+        with self._writing:
+            if path.exists():
+                raise MessageError("the curator has handed in a message for this attempt before")
+            _write(path, message)
 
     def curated_part(self, state: AttemptState, rank: int) -> bytes | None:
         """Validator `rank`'s part of the curator's message for this attempt; None if there is none."""
         path = self._path(state, 0).with_name(_CURATED)
-        return parse(path.read_bytes(), 2 * self._parameters).for_validator(rank) if path.exists() else None
+        return parse(_read(path), 2 * self._parameters).for_validator(rank) if path.exists() else None
 
     def accept_reference(self, message: bytes, length: int) -> None:
         """Keeps the curator's message of `length` ring elements for the whole study."""
         parse(message, length)
-        _write(self._mailbox / _REFERENCE, message)
+        with self._writing:
+            _write(self._mailbox / _REFERENCE, message)
 
     def reference_part(self, rank: int, length: int) -> bytes:
-        """Validator `rank`'s part of the curator's message."""
-        return parse((self._mailbox / _REFERENCE).read_bytes(), length).for_validator(rank)
+        """Validator `rank`'s part of the curator's message; raises MessageError as long as there is none."""
+        return parse(_read(self._mailbox / _REFERENCE), length).for_validator(rank)
 
     def discard(self) -> None:
         """Deletes the messages of all attempts: none of them is needed once a round is over."""
-        for folder in self._mailbox.iterdir():
-            if folder.is_dir() and re.fullmatch(r"\d+-\d+", folder.name):
-                for path in folder.iterdir():
-                    path.unlink()
-                folder.rmdir()
+        with self._writing:
+            for folder in self._mailbox.iterdir():
+                if folder.is_dir() and re.fullmatch(r"\d+-\d+", folder.name):
+                    shutil.rmtree(folder)
 
     @cached_property
     def _enrolled(self) -> frozenset[int]:
@@ -115,6 +122,13 @@ class Coordinator:
 
     def _path(self, state: AttemptState, sender: int) -> Path:
         return self._mailbox / f"{state.round}-{state.attempt}" / f"{sender}.msg"
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise MessageError(f"there is no such message here: {path.name} was not handed in, or is over") from None
 
 
 def _write(path: Path, message: bytes) -> None:

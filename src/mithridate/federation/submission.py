@@ -19,6 +19,7 @@ from mithridate.crypto.domains import COMPONENTS, Domain
 from mithridate.crypto.keys import PrivateKey, PublicKey
 from mithridate.crypto.sharing import MAX_LENGTH, PARTIES, SEED_BYTES, Component, Ring, share
 from mithridate.errors import MessageError, ShapeError, ShareMismatch, StaleError
+from mithridate.federation.packing import shown, unpack_array
 
 VERSION = 1
 HASH_BYTES = 32
@@ -205,7 +206,7 @@ def parse_part(part: Bytes, max_length: int) -> SubmissionPart:
     """
     header, signature, rank, sealed, body = _unpack(part, _message_limit(max_length), 6)
     if type(rank) is not int or not 0 <= rank < PARTIES:
-        raise MessageError(f"a validator's rank is 0, 1 or 2, got {rank!r:.40}")
+        raise MessageError(f"a validator's rank is 0, 1 or 2, got {shown(rank)}")
     if rank == 0 and body:
         raise MessageError("validator 0 holds components 0 and 1 and may not be handed the body of component 2")
     sealed = _check_bytes("envelope", sealed, ENVELOPE_BYTES)
@@ -289,24 +290,10 @@ def _parse_header(raw: object, signature: object) -> SignedHeader:
 
 
 def _unpack(data: Bytes, limit: int, size: int) -> list[Any]:
-    """The items after the version of a msgpack array of `size` items, none of them a string, map or extension."""
-    if len(data) > limit:
-        raise MessageError(f"a message of {len(data)} bytes where at most {limit} are allowed")
-    try:
-        items = msgpack.unpackb(
-            data,
-            max_bin_len=limit,
-            max_array_len=_HEADER_FIELDS,
-            max_str_len=0,
-            max_map_len=0,
-            max_ext_len=0,
-        )
-    except (ValueError, TypeError, msgpack.UnpackException, RecursionError) as error:
-        raise MessageError(f"a message is not the msgpack it should be: {error!s:.80}") from error
-    if type(items) is not list or len(items) != size:
-        raise MessageError(f"a message is an array of {size} items")
+    """The items after the version of a msgpack array of `size` items; one of them may be an array of its own."""
+    items = unpack_array(data, limit, _HEADER_FIELDS, size, arrays=2)
     if type(items[0]) is not int or items[0] != VERSION:
-        raise MessageError(f"a message of version {items[0]!r:.20}: this program reads version {VERSION}")
+        raise MessageError(f"a message of version {shown(items[0])}: this program reads version {VERSION}")
     return items[1:]
 
 

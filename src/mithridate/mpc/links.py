@@ -8,11 +8,11 @@ from pathlib import Path
 from spu import libspu
 
 from mithridate.errors import RoundVoid
+from mithridate.mpc import spu_log
 from mithridate.mpc.shares import VALIDATORS
-from mithridate.mpc.spu_log import first_line
 
 RECEIVE_TIMEOUT_S = 300.0
-_RETRY_MS = 100
+_RETRY_MS = 500
 
 
 def memory_links(receive_timeout_s: float = RECEIVE_TIMEOUT_S) -> list[libspu.link.Context]:
@@ -68,13 +68,18 @@ def remote_link(
     Raises:
         RoundVoid: another validator cannot be reached, or this one cannot listen.
     """
+    spu_log.start()
     description = libspu.link.Desc()
     description.id = name
     description.recv_timeout_ms = round(receive_timeout_s * 1000)
     for party, address in enumerate(addresses):
         description.add_party(f"validator-{party}", address)
-    description.connect_retry_interval_ms = _RETRY_MS
-    description.connect_retry_times = max(1, round(patience_s * 1000 / _RETRY_MS))
+    # SPU connects by a message that it sends again until the patience is over. It does so with every later one, too,
+    # and ends the whole process where one is lost for good.
+    description.connect_retry_times = 1
+    description.retry_opts.max_retry = max(1, round(patience_s * 1000 / _RETRY_MS))
+    description.retry_opts.retry_interval_ms = _RETRY_MS
+    description.retry_opts.retry_interval_incr_ms = 0
     description.enable_ssl = True
     for options in (description.client_ssl_opts, description.server_ssl_opts):
         options.cert.certificate_path = str(files.certificate)
@@ -85,5 +90,5 @@ def remote_link(
         return libspu.link.create_brpc(description, rank)
     except RuntimeError as error:
         raise RoundVoid(
-            f"validator-{rank} cannot link with the others for the joint computation: {first_line(error)}"
+            f"validator-{rank} cannot link with the others for the joint computation: {spu_log.first_line(error)}"
         ) from error

@@ -4,32 +4,44 @@ The three meet for one section of the protocol at a time. A section has streams 
 that failed is never read in the next, and a validator whose process ends is missed at once.
 """
 
+import logging
 import queue
 import secrets
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 
 import grpc
-from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509 import DNSName, ExtensionNotFound, SubjectAlternativeName, load_pem_x509_certificate
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from cryptography.x509 import (
+    Certificate,
+    DNSName,
+    ExtensionNotFound,
+    SubjectAlternativeName,
+    load_pem_x509_certificate,
+)
 
 from mithridate.crypto.link_certificates import read_link_certificate
 from mithridate.errors import InputError, MessageError, RoundVoid
 from mithridate.mpc.peers import HungUp
+from mithridate.mpc.remote_streams import Incoming, Outgoing
 from mithridate.mpc.shares import VALIDATORS
 
+LOG = logging.getLogger(__name__)
 OVERHEAD_BYTES = 1 << 20
 """Room in a message besides 8 bytes a parameter: verdicts, Gram matrices of a thousand hospitals are sent in parts."""
 _METHOD = "mithridate.Validators/Deliver"
 _SECTION = "section"
 _MAX_SECTION = 128
-_MAX_UNREAD = 64
 _MAX_WAITING = 8
 _NONCE_BYTES = 16
+_MAX_STREAMS = 4 * _MAX_WAITING
 _HANDSHAKE_S = 5.0
+_FAREWELL_S = 2.0
 _PAUSE_S = 0.2
 _CHANNEL_OPTIONS = (
     ("grpc.initial_reconnect_backoff_ms", 100),
@@ -63,30 +75,6 @@ class Seat:
     certificate: bytes = field(repr=False)
 
 
-class _Stream:
-    """What one peer sends in one section."""
-
-    def __init__(self) -> None:
-        self._messages: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        self.ended = threading.Event()
-
-    def put(self, message: bytes) -> None:
-        if self._messages.qsize() >= _MAX_UNREAD:
-            raise MessageError(f"more than {_MAX_UNREAD} messages wait to be read")
-        self._messages.put(message)
-
-    def end(self) -> None:
-        self.ended.set()
-        self._messages.put(None)
-
-    def get(self, timeout: float) -> bytes | None:
-        message = self._messages.get(timeout=timeout)
-        if message is None:
-            # Whoever asks again must hear the same.
-            self._messages.put(None)
-        return message
-
-
 class RemotePeers:
     """One validator's end of the channel, for one section; see `mpc.peers.Peers`.
 
@@ -95,23 +83,32 @@ class RemotePeers:
         outgoing: to each of the other two.
         incoming: from each of the other two.
         timeout: seconds that `receive` waits.
+        limit: the most bytes of a message.
     """
 
     def __init__(
         self,
         rank: int,
-        outgoing: Mapping[int, "queue.SimpleQueue[bytes | None]"],
-        incoming: Mapping[int, _Stream],
+        outgoing: Mapping[int, Outgoing],
+        incoming: Mapping[int, Incoming],
         timeout: float,
+        limit: int,
     ) -> None:
         self.rank = rank
         self.sent_bytes = 0
         self._outgoing = outgoing
         self._incoming = incoming
         self._timeout = timeout
+        self._limit = limit
 
     def send(self, to: int, message: bytes) -> None:
-        """See `Peers.send`."""
+        """See `Peers.send`.
+
+        Raises:
+            MessageError: it is larger than a message of this study may be.
+        """
+        if len(message) > self._limit:
+            raise MessageError(f"a message of {len(message)} bytes to validator-{to}: at most {self._limit} are sent")
         self.sent_bytes += len(message)
         self._outgoing[to].put(bytes(message))
 
@@ -137,7 +134,7 @@ class RemotePeers:
     def hang_up(self) -> None:
         """Leaves the section; what was sent before still arrives."""
         for box in self._outgoing.values():
-            box.put(None)
+            box.end()
 
 
 class PeerService:
@@ -152,8 +149,8 @@ class PeerService:
         listen: "host:port" to bind, where it differs from the seat's address.
 
     Raises:
-        InputError: the port is taken.
-        MessageError: a certificate cannot be used.
+        InputError: the port is taken, or the key is not the certificate's.
+        MessageError: a certificate cannot be used, this validator's own or another's.
     """
 
     def __init__(
@@ -167,21 +164,23 @@ class PeerService:
     ) -> None:
         self.rank = rank
         self._timeout = timeout
+        self._seats = seats
+        self._limit = 8 * parameters + OVERHEAD_BYTES
         self._others = [other for other in range(VALIDATORS) if other != rank]
-        self._known = {
-            read_link_certificate(seats[other].certificate, seats[other].name).public_bytes(Encoding.DER): other
-            for other in self._others
-        }
-        self._waiting: dict[tuple[str, int], _Stream] = {}
+        # Written anew: what else a file holds besides the certificate must not be trusted with it.
+        pinned = [read_link_certificate(seat.certificate, seat.name).public_bytes(Encoding.PEM) for seat in seats]
+        self._known = {_der(load_pem_x509_certificate(pinned[other])): other for other in self._others}
+        _check_key(key, load_pem_x509_certificate(pinned[rank]), seats[rank].name)
+        self._waiting: dict[tuple[str, int], Incoming] = {}
+        self._open: list[Incoming] = []
+        self._calls: list[Outgoing] = []
         self._arrived = threading.Condition()
-        limit = 8 * parameters + OVERHEAD_BYTES
-        sizes = (("grpc.max_receive_message_length", limit), ("grpc.max_send_message_length", limit))
-        self._pool = ThreadPoolExecutor(2 * _MAX_WAITING, thread_name_prefix="peers")
-        self._server = grpc.server(self._pool, options=(*_SERVER_OPTIONS, *sizes))
+        sizes = (("grpc.max_receive_message_length", self._limit), ("grpc.max_send_message_length", self._limit))
+        self._pool = ThreadPoolExecutor(_MAX_STREAMS, thread_name_prefix="peers")
+        self._server = grpc.server(self._pool, options=(*_SERVER_OPTIONS, *sizes), maximum_concurrent_rpcs=_MAX_STREAMS)
         self._server.add_generic_rpc_handlers((_Handler(self._deliver),))
-        own = seats[rank].certificate
-        trusted = b"".join(seats[other].certificate for other in self._others)
-        credentials = grpc.ssl_server_credentials([(key, own)], trusted, require_client_auth=True)
+        trusted = b"".join(pinned[other] for other in self._others)
+        credentials = grpc.ssl_server_credentials([(key, pinned[rank])], trusted, require_client_auth=True)
         where = listen or seats[rank].address
         try:
             self._server.add_secure_port(where, credentials)
@@ -189,7 +188,9 @@ class PeerService:
             self._pool.shutdown(wait=False)
             raise InputError(f"validator-{rank} cannot listen on {where}: is another process using it?") from error
         self._server.start()
-        self._channels = {other: _channel(seats[other], key, own, sizes) for other in self._others}
+        self._channels = {
+            other: _channel(seats[other], pinned[other], key, pinned[rank], sizes) for other in self._others
+        }
 
     def meet(self, section: str, patience: float) -> RemotePeers:
         """Joins the two others in a section, waiting for whoever is not there yet.
@@ -212,27 +213,36 @@ class PeerService:
         raise RoundVoid(f"validator-{self.rank} waited {patience:g} s for the others at {section}: {reason}")
 
     def close(self) -> None:
-        """Shuts the door."""
+        """Shuts the door, once what was sent has arrived or cannot."""
+        with self._arrived:
+            calls, self._calls = self._calls, []
+            streams, self._waiting = list(self._open), {}
+        deadline = time.monotonic() + _FAREWELL_S
+        for outgoing in calls:
+            outgoing.end()
+        for outgoing in calls:
+            outgoing.finish(deadline - time.monotonic())
+        for stream in streams:
+            stream.discard()
         for channel in self._channels.values():
             channel.close()
         self._server.stop(grace=None).wait()
-        self._pool.shutdown(wait=False)
+        self._pool.shutdown()
 
     def _join(self, section: str, patience: float) -> RemotePeers | str:
-        outgoing: dict[int, queue.SimpleQueue[bytes | None]] = {rank: queue.SimpleQueue() for rank in self._others}
-        calls = {rank: self._call(rank, section, outgoing[rank]) for rank in self._others}
+        outgoing = {rank: self._call(rank, section) for rank in self._others}
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        for box in outgoing.values():
-            box.put(nonce)
+        for each in outgoing.values():
+            each.put(nonce)
         incoming, missing = self._claim(section, patience)
         if missing:
-            for call in calls.values():
-                call.cancel()
-            return f"validator-{missing[0]} did not come"
-        for rank, call in calls.items():
+            for each in outgoing.values():
+                each.cancel()
+            return self._absence(missing[0])
+        for rank, each in outgoing.items():
             # A peer that is gone is noticed where we send as well as where we listen.
-            call.add_done_callback(lambda _, stream=incoming[rank]: stream.end())
-        peers = RemotePeers(self.rank, outgoing, incoming, min(_HANDSHAKE_S, self._timeout))
+            each.call.add_done_callback(lambda _, stream=incoming[rank]: stream.end())
+        peers = RemotePeers(self.rank, outgoing, incoming, min(_HANDSHAKE_S, self._timeout), self._limit)
         try:
             settled = _settle(peers, nonce)
         except RoundVoid as error:
@@ -242,56 +252,84 @@ class PeerService:
         if not settled:
             peers.hang_up()
             return reason
-        peers.sent_bytes = 0
-        return RemotePeers(self.rank, outgoing, incoming, self._timeout)
+        return RemotePeers(self.rank, outgoing, incoming, self._timeout, self._limit)
 
-    def _call(self, rank: int, section: str, box: "queue.SimpleQueue[bytes | None]") -> grpc.Future:
+    def _absence(self, rank: int) -> str:
+        try:
+            read_link_certificate(self._seats[rank].certificate, self._seats[rank].name)
+        except MessageError as error:
+            # Valid when this service began, but not today.
+            return str(error)
+        return f"validator-{rank} did not come"
+
+    def _call(self, rank: int, section: str) -> Outgoing:
         deliver = self._channels[rank].stream_unary(f"/{_METHOD}")
-        return deliver.future(_drained(box), metadata=((_SECTION, section),), wait_for_ready=True)
+        call = partial(deliver.future, metadata=((_SECTION, section),), wait_for_ready=True)
+        try:
+            outgoing = Outgoing(call)
+        except ValueError:
+            raise RoundVoid(f"validator-{self.rank} has left the computation") from None
+        with self._arrived:
+            self._calls = [each for each in self._calls if not each.call.done()] + [outgoing]
+        return outgoing
 
-    def _claim(self, section: str, patience: float) -> tuple[dict[int, _Stream], list[int]]:
+    def _claim(self, section: str, patience: float) -> tuple[dict[int, Incoming], list[int]]:
         """The newest stream of each of the others, taken so that it serves one meeting only; and who did not come."""
-        wanted = [(section, rank) for rank in self._others]
-        with self._arrived:
-            self._arrived.wait_for(lambda: all(key in self._waiting for key in wanted), patience)
-            missing = [rank for _, rank in wanted if (section, rank) not in self._waiting]
-            if missing:
-                return {}, missing
-            return {rank: self._waiting.pop((section, rank)) for _, rank in wanted}, []
 
-    def _offer(self, section: str, sender: int, stream: _Stream) -> None:
+        def missing() -> list[int]:
+            held = {rank: self._waiting.get((section, rank)) for rank in self._others}
+            # One that its sender gave up belongs to an earlier try.
+            return [rank for rank, stream in held.items() if stream is None or stream.ended.is_set()]
+
         with self._arrived:
-            earlier = self._waiting.pop((section, sender), None)
-            of_sender = [key for key in self._waiting if key[1] == sender]
-            discarded = [self._waiting.pop(key) for key in of_sender[: max(0, len(of_sender) + 1 - _MAX_WAITING)]]
-            self._waiting[section, sender] = stream
+            if not self._arrived.wait_for(lambda: not missing(), patience):
+                return {}, missing()
+            return {rank: self._waiting.pop((section, rank)) for rank in self._others}, []
+
+    def _offer(self, section: str, stream: Incoming) -> None:
+        """Keeps a stream until its section is joined, in the place of its sender's earlier ones if they are many."""
+        with self._arrived:
+            earlier = self._waiting.pop((section, stream.sender), None)
+            of_sender = [each for each in self._open if each.sender == stream.sender]
+            discarded = of_sender[: max(0, len(of_sender) + 1 - _MAX_WAITING)]
+            self._waiting = {key: each for key, each in self._waiting.items() if each not in discarded}
+            self._waiting[section, stream.sender] = stream
+            self._open.append(stream)
             self._arrived.notify_all()
-        for old in [*discarded, *([earlier] if earlier else [])]:
-            old.end()
+        for old in {*discarded, *([earlier] if earlier else [])}:
+            old.discard()
 
     def _deliver(self, messages: Iterable[bytes], context: grpc.ServicerContext) -> bytes:
         sender = self._sender(context)
         section = str(dict(context.invocation_metadata()).get(_SECTION, ""))
         if not section or len(section) > _MAX_SECTION or not section.isprintable():
+            LOG.warning("refused a stream of validator-%d: it names no section", sender)
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, "a stream names its section")
-        stream = _Stream()
-        self._offer(section, sender, stream)
+        stream = Incoming(sender, context.cancel)
+        self._offer(section, stream)
         try:
             for message in messages:
                 if stream.ended.is_set():
                     break
                 stream.put(message)
-        except Exception:  # noqa: S110 - gRPC raises a bare Exception where the caller broke off
-            pass
+        except MessageError as error:
+            LOG.warning("broke off a stream of validator-%d in %s: %s", sender, section, error)
+            context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
+        except Exception as error:
+            # gRPC raises a bare Exception where the caller broke off, or sent more than the limit.
+            LOG.info("a stream of validator-%d in %s broke off: %s", sender, section, type(error).__name__)
         finally:
             stream.end()
+            with self._arrived:
+                self._open.remove(stream)
         return b""
 
     def _sender(self, context: grpc.ServicerContext) -> int:
         shown = context.auth_context().get("x509_pem_cert", [b""])[0]
         try:
-            return self._known[load_pem_x509_certificate(shown).public_bytes(Encoding.DER)]
+            return self._known[_der(load_pem_x509_certificate(shown))]
         except (ValueError, KeyError):
+            LOG.warning("refused a stream of somebody who is no validator of this committee")
             context.abort(grpc.StatusCode.UNAUTHENTICATED, "not the certificate of a validator of this committee")
             raise
 
@@ -304,26 +342,36 @@ class _Handler(grpc.GenericRpcHandler):  # type: ignore[misc]
         return self._deliver if details.method == f"/{_METHOD}" else None
 
 
-def _channel(seat: Seat, key: bytes, certificate: bytes, sizes: tuple[tuple[str, int], ...]) -> grpc.Channel:
-    credentials = grpc.ssl_channel_credentials(seat.certificate, key, certificate)
+def _channel(
+    seat: Seat, pinned: bytes, key: bytes, certificate: bytes, sizes: tuple[tuple[str, int], ...]
+) -> grpc.Channel:
+    credentials = grpc.ssl_channel_credentials(pinned, key, certificate)
     # The certificate is pinned; the name that TLS compares besides is whichever it bears.
-    named = ("grpc.ssl_target_name_override", _host_name(seat))
+    named = ("grpc.ssl_target_name_override", _host_name(load_pem_x509_certificate(pinned), seat.name))
     options = (*_CHANNEL_OPTIONS, *sizes, named, ("grpc.enable_http_proxy", 0))
     return grpc.secure_channel(seat.address, credentials, options=options)
 
 
-def _host_name(seat: Seat) -> str:
-    certificate = read_link_certificate(seat.certificate, seat.name)
+def _host_name(certificate: Certificate, name: str) -> str:
     try:
         names = certificate.extensions.get_extension_for_class(SubjectAlternativeName).value
     except ExtensionNotFound:
-        return seat.name
-    return next(iter(names.get_values_for_type(DNSName)), seat.name)
+        return name
+    return next(iter(names.get_values_for_type(DNSName)), name)
 
 
-def _drained(box: "queue.SimpleQueue[bytes | None]") -> Iterator[bytes]:
-    while (message := box.get()) is not None:
-        yield message
+def _der(certificate: Certificate) -> bytes:
+    return certificate.public_bytes(Encoding.DER)
+
+
+def _check_key(key: bytes, certificate: Certificate, name: str) -> None:
+    try:
+        public = load_pem_private_key(key, None).public_key()
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise InputError(f"{name}'s key cannot be read: it is PEM without a passphrase") from error
+    form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    if public.public_bytes(*form) != certificate.public_key().public_bytes(*form):
+        raise InputError(f"{name}'s key is not the one of its certificate")
 
 
 def _settle(peers: RemotePeers, nonce: bytes) -> bool:

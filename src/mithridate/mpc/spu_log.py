@@ -41,6 +41,9 @@ class _SentCounts:
         self._offset = 0
         self._total = Sent(0, 0)
 
+    def remove(self) -> None:
+        shutil.rmtree(self._log.parent, ignore_errors=True)
+
     def total(self) -> Sent:
         with self._lock:
             if not self._log.exists():
@@ -64,6 +67,12 @@ _start_lock = threading.Lock()
 def start() -> None:
     """Point SPU's log at a private file, once; nothing of SPU's goes to the console from then on."""
     _log()
+
+
+def remove() -> None:
+    """Removes the private file, if there is one: for a process that is about to be replaced by another."""
+    if _open_log.cache_info().currsize:
+        _open_log().remove()
 
 
 def _log() -> _SentCounts:

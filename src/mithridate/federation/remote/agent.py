@@ -17,6 +17,7 @@ from mithridate.ledger.interface import AttemptState, Ledger, Phase
 LOG = logging.getLogger(__name__)
 OVER = (Phase.RELEASED, Phase.ROLLED_BACK, Phase.VOID)
 _LONGEST_PAUSE_S = 30.0
+_MOST_DOUBLINGS = 16
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ class Agent:
                 failures += 1
                 self.status.failed(error)
                 LOG.warning("%s: %s", self.name, error)
-                self._stop.wait(min(self._pace.poll * 2**failures, _LONGEST_PAUSE_S))
+                self._stop.wait(min(self._pace.poll * 2 ** min(failures, _MOST_DOUBLINGS), _LONGEST_PAUSE_S))
                 continue
             failures, self.status.problem = 0, ""
             if step is Step.FINISHED:

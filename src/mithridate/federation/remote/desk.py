@@ -1,14 +1,33 @@
 """The coordinator's desk: answers what sites ask, each according to its role, and keeps what they hand in."""
 
+import hashlib
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mithridate.crypto.keys import PublicKey
-from mithridate.errors import MessageError, MithridateError, ProtocolError, SignatureInvalid, StoreError
+from mithridate.errors import (
+    MessageError,
+    MithridateError,
+    ModelAltered,
+    ModelError,
+    ProtocolError,
+    SignatureInvalid,
+)
 from mithridate.federation.coordinator import Coordinator
-from mithridate.federation.remote.wire import OVERHEAD, Item, Request, Topic, answer, open_request, pack_page, refusal
+from mithridate.federation.remote.wire import (
+    MAX_PARTS,
+    OVERHEAD,
+    Item,
+    Request,
+    Topic,
+    answer,
+    open_request,
+    pack_page,
+    plain,
+    refusal,
+)
 from mithridate.federation.submission import MAX_OVERHEAD
 from mithridate.ledger.interface import AttemptState, Ledger, Phase
 from mithridate.ledger.store import ModelStore
@@ -17,6 +36,8 @@ LOG = logging.getLogger(__name__)
 PAGE_BYTES = 64 * 2**20
 """A page of parts is at most this large, or one part."""
 MODEL_OVERHEAD = 2**22
+MAX_MODELS = 8
+"""A validator hands in one model an attempt; an aggregator whose result is not exact gives another at each try."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +96,8 @@ class Desk:
         self._limit = request_limit(parameters, reference)
         self._study_id = ledger.study_id()
         self._numbers: dict[str, int] = {}
+        self._turns = {name: threading.Lock() for name in roles.keys}
+        self._models: dict[tuple[str, int, int], set[str]] = {}
         self._lock = threading.Lock()
         self.requests: dict[str, int] = {}
         """Requests answered, by topic, and those refused under "refused"."""
@@ -89,14 +112,21 @@ class Desk:
         try:
             request = open_request(data, self._study_id, self._roles.keys, self._limit)
             sender = request.sender
-            self._in_order(request)
-            payload = _ANSWERS[request.topic](self, request)
-        except (ProtocolError, StoreError) as error:
-            LOG.warning("refused a request of %s: %s", sender, error)
+            # One request of a participant at a time: a later one never ends before an earlier one.
+            with self._turns[sender]:
+                self._in_order(request)
+                payload = _ANSWERS[request.topic](self, request)
+        except ProtocolError as error:
+            LOG.warning("refused a request of %s: %s", sender, plain(str(error)))
             return self._refused(str(error))
-        except MithridateError as error:
-            LOG.error("could not answer %s: %s", sender, error)
-            return self._refused(f"the coordinator cannot answer now: {error}")
+        except (MithridateError, OSError) as error:
+            # What went wrong here names folders and nodes of the coordinator's, which are nobody else's business.
+            LOG.error("could not answer %s: %s", sender, plain(str(error)))
+            return self._refused("the coordinator cannot answer now: its log says why")
+        except Exception as error:
+            # Whatever a site sends, the desk stays open.
+            LOG.error("could not answer %s: an unexpected %s", sender, type(error).__name__)
+            return self._refused("the coordinator cannot answer now: its log says why")
         self._count(request.topic.value)
         return answer(payload)
 
@@ -111,18 +141,43 @@ class Desk:
     def _in_order(self, request: Request) -> None:
         with self._lock:
             if request.number <= self._numbers.get(request.sender, 0):
-                raise SignatureInvalid(f"a request of {request.sender} came twice or out of order: a replay")
+                raise SignatureInvalid(
+                    f"a request of {request.sender} came twice or out of order: a replay, or its clock was set back"
+                )
             self._numbers[request.sender] = request.number
 
     def _model(self, request: Request) -> bytes:
         (digest,) = _bytes(request, 1)
-        return self._store.get(digest.hex())
+        try:
+            return self._store.get(digest.hex())
+        except ModelAltered:
+            # Its own message names the folder, and repeats what was sent for a hash.
+            raise MessageError("the coordinator does not hold that model, or not as it was") from None
 
     def _keep_model(self, request: Request) -> bytes:
         self._rank(request)
         (file,) = _bytes(request, 1)
-        self._store.put(file)
+        handed_in = self._handed_in(request.sender)
+        digest = hashlib.sha256(file).hexdigest()
+        if len(handed_in) >= MAX_MODELS and digest not in handed_in:
+            raise MessageError(f"{request.sender} has handed in {MAX_MODELS} models for this attempt before")
+        try:
+            self._store.put(file)
+        except ModelError as error:
+            raise MessageError(str(error)) from error
+        handed_in.add(digest)
         return b""
+
+    def _handed_in(self, validator: str) -> set[str]:
+        """The models that a validator has handed in for the latest attempt, so that it cannot fill the store."""
+        latest = self._ledger.latest()
+        if latest is None or latest.phase < Phase.BOUND or latest.phase is Phase.VOID:
+            raise MessageError(f"{validator} hands in a model where none can have been attested")
+        with self._lock:
+            place = (validator, latest.round, latest.attempt)
+            if place not in self._models:
+                self._models = {key: kept for key, kept in self._models.items() if key[1:] == place[1:]}
+            return self._models.setdefault(place, set())
 
     def _submission(self, request: Request) -> bytes:
         index = self._roles.hospitals.get(request.sender)
@@ -154,7 +209,7 @@ class Desk:
             if index < first:
                 continue
             part = self._coordinator.part(state, index, rank)
-            if page and size + len(part) > PAGE_BYTES:
+            if page and (size + len(part) > PAGE_BYTES or len(page) == MAX_PARTS):
                 return pack_page(page, index)
             page[index] = part
             size += len(part)

@@ -1,23 +1,28 @@
 """How three validators on different machines meet: fresh streams for each section, one SPU link while it works."""
 
+import glob
 import hashlib
 import json
 import logging
 import os
 import secrets
 import shutil
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from mithridate.crypto.keys import generate, private_to_pem
 from mithridate.crypto.link_certificates import make_link_certificate, read_link_certificate
-from mithridate.errors import RoundVoid
+from mithridate.errors import RoundVoid, RuleViolation
 from mithridate.federation.committee import CommitteeMember
 from mithridate.federation.opened import exchange
 from mithridate.federation.remote.validator_agent import NotMet
+from mithridate.mpc import spu_log
 from mithridate.mpc.links import LinkFiles, remote_link
 from mithridate.mpc.peers import HungUp
 from mithridate.mpc.remote_peers import PeerService, RemotePeers
@@ -32,6 +37,7 @@ _LOOK_S = 0.2
 _GRACE_S = 3.0
 _NONCE_BYTES = 16
 _MAX_BYTES = 4096
+_DONE = b"done"
 
 
 class RemoteMeetings:
@@ -64,6 +70,9 @@ class RemoteMeetings:
         self._session: Session | None = None
         self._link = b""
         self._broken = False
+        self._folders = f"mithridate-{hashlib.sha256(bytes(state.resolve())).hexdigest()[:16]}-"
+        # A process that was killed while it linked left its key behind.
+        sweep(self._folders)
 
     def hold(self, section: str, patience: float, action: Callable[[CommitteeMember], None]) -> None:
         """See `Meetings.hold`."""
@@ -75,7 +84,10 @@ class RemoteMeetings:
         except RoundVoid as error:
             raise NotMet(str(error)) from error
         try:
-            self._watched(peers, lambda: action(CommitteeMember(peers, self._linked(peers))))
+            self._watched(peers, lambda: self._together(peers, action))
+        except RuleViolation:
+            # The ledger went on without this vote; the section itself was held to its end.
+            raise
         except HungUp:
             self._broken = bool(self._link)
             self._count(section, failures + 1)
@@ -86,10 +98,22 @@ class RemoteMeetings:
         finally:
             peers.hang_up()
 
+    def _together(self, peers: RemotePeers, action: Callable[[CommitteeMember], None]) -> None:
+        overruled: RuleViolation | None = None
+        try:
+            action(CommitteeMember(peers, self._linked(peers)))
+        except RuleViolation as error:
+            overruled = error
+        # Nobody leaves before all are done: who hangs up in between has failed.
+        exchange(_DONE, peers)
+        if overruled is not None:
+            raise overruled
+
     def mend(self) -> None:
         """See `Meetings.mend`: starts the process anew if a section failed."""
         if self._broken:
             LOG.warning("validator-%d starts anew: a section of the joint computation failed", self._service.rank)
+            sweep(self._folders)
             self._restart()
 
     def close(self) -> None:
@@ -137,13 +161,13 @@ class RemoteMeetings:
         key = generate()
         mine = make_link_certificate(_name(rank), key)
         told = dict(zip((other for other in range(VALIDATORS) if other != rank), exchange(mine, peers), strict=True))
-        for other, certificate in told.items():
-            read_link_certificate(certificate, _name(other))
-        with private_folder() as folder:
+        # Written anew: what else was told besides the certificate must not be trusted with it.
+        trusted = [read_link_certificate(pem, _name(other)).public_bytes(Encoding.PEM) for other, pem in told.items()]
+        with private_folder(self._folders) as folder:
             files = LinkFiles(folder / "link.pem", folder / "link.key", folder / "trusted.pem")
             files.certificate.write_bytes(mine)
             files.key.write_bytes(private_to_pem(key, passphrase=None))
-            files.trusted.write_bytes(b"".join([mine, *told.values()]))
+            files.trusted.write_bytes(b"".join([mine, *trusted]))
             link = remote_link(
                 rank,
                 self._addresses,
@@ -174,18 +198,33 @@ def _name(rank: int) -> str:
 
 
 @contextmanager
-def private_folder() -> Iterator[Path]:
-    """A folder in memory where there is one, for this user alone, gone afterwards."""
-    memory = Path("/dev/shm")  # noqa: S108 - the folder made in it is private
-    folder = Path(tempfile.mkdtemp(prefix="mithridate-", dir=memory if memory.is_dir() else None))
+def private_folder(prefix: str) -> Iterator[Path]:
+    """A folder in memory where there is one, for this user alone, gone afterwards.
+
+    Args:
+        prefix: of its name, by which `sweep` finds it should this process be killed.
+    """
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=_memory()))
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def sweep(prefix: str) -> None:
+    """Removes the folders of a prefix that belong to this user."""
+    for folder in _memory().glob(glob.escape(prefix) + "*"):
+        with suppress(OSError):
+            if folder.lstat().st_uid == os.getuid():
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _memory() -> Path:
+    memory = Path("/dev/shm")  # noqa: S108 - the folders made in it are private
+    return memory if memory.is_dir() else Path(tempfile.gettempdir())
+
+
 def restart_process() -> None:
-    """Replaces this process by a fresh one with the same command line."""
-    with open("/proc/self/cmdline", "rb") as stream:
-        arguments = [argument.decode() for argument in stream.read().split(b"\0")[:-1]]
-    os.execv(arguments[0] if os.path.isabs(arguments[0]) else os.readlink("/proc/self/exe"), arguments)  # noqa: S606
+    """Replaces this process by a fresh one of the same interpreter with the same command line."""
+    spu_log.remove()
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - what this process was started with

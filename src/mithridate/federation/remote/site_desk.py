@@ -1,11 +1,12 @@
 """A site's side of the coordinator's desk: what the parties' processes ask, in the protocol's words."""
 
+import hashlib
 import threading
 import time
 from typing import Protocol
 
 from mithridate.crypto.keys import PrivateKey
-from mithridate.errors import MessageError, ModelAltered
+from mithridate.errors import MessageError, ModelAltered, ModelError
 from mithridate.federation.remote.desk import MODEL_OVERHEAD, PAGE_BYTES
 from mithridate.federation.remote.wire import OVERHEAD, Item, RelayRefused, Topic, make_request, read_answer, read_page
 from mithridate.federation.submission import MAX_OVERHEAD
@@ -45,6 +46,7 @@ class CoordinatorDesk:
         self._name = name
         self._key = key
         self._limit = max(PAGE_BYTES, 8 * max(2 * parameters, reference)) + MAX_OVERHEAD + MODEL_OVERHEAD + OVERHEAD
+        self._most_part = 8 * parameters + MAX_OVERHEAD
         self._number = 0
         self._lock = threading.Lock()
         self.sent_bytes = 0
@@ -60,8 +62,11 @@ class CoordinatorDesk:
         try:
             store.get(digest.hex())
         except ModelAltered:
-            if store.put(self._ask(Topic.MODEL, digest)) != digest.hex():
+            file = self._ask(Topic.MODEL, digest)
+            # Before it is stored: others would fill the disk.
+            if hashlib.sha256(file).digest() != digest:
                 raise MessageError(f"the coordinator sent another model than {digest.hex()}") from None
+            _put(file, store)
 
     def keep_model(self, digest: bytes, store: ModelStore) -> None:
         """Hands in a model, for others to fetch."""
@@ -84,14 +89,26 @@ class CoordinatorDesk:
         return self._ask(Topic.IS_CURATED, state.round, state.attempt) == b"\1"
 
     def parts(self, state: AttemptState) -> dict[int, bytes]:
-        """A validator's part of each hospital's message; hostile bytes by hospital."""
+        """A validator's part of the message of each hospital that committed to one; hostile bytes by hospital.
+
+        Raises:
+            MessageError: the coordinator's pages are malformed, or do not go on from one to the next.
+        """
         parts: dict[int, bytes] = {}
-        following = 0
-        while True:
-            page, following = read_page(self._ask(Topic.PARTS, state.round, state.attempt, following), self._limit)
-            parts.update(page)
-            if not following:
-                return parts
+        last, following = max(state.submissions, default=-1), 0
+        while following <= last:
+            page, after = read_page(
+                self._ask(Topic.PARTS, state.round, state.attempt, following), self._limit, following
+            )
+            # Nothing else is kept, so that no coordinator fills the memory.
+            parts |= {index: part for index, part in page.items() if self._expected(state, index, part)}
+            if not after:
+                break
+            following = after
+        return parts
+
+    def _expected(self, state: AttemptState, index: int, part: bytes) -> bool:
+        return index in state.submissions and len(part) <= self._most_part
 
     def curated_part(self, state: AttemptState) -> bytes | None:
         """A validator's part of the curator's message of an attempt, None if there is none."""
@@ -117,3 +134,10 @@ class CoordinatorDesk:
             return read_answer(data, self._limit)
         except RelayRefused as error:
             raise RelayRefused(f"the coordinator refuses {topic}: {error}") from None
+
+
+def _put(file: bytes, store: ModelStore) -> None:
+    try:
+        store.put(file)
+    except ModelError as error:
+        raise MessageError(f"what was attested as a model is none: {error}") from error

@@ -8,7 +8,6 @@ sent again is noticed. The body is a msgpack array of integers and bytes. An ans
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 import msgpack  # type: ignore[import-untyped]
 
@@ -16,13 +15,19 @@ from mithridate.crypto import signing
 from mithridate.crypto.domains import Domain
 from mithridate.crypto.keys import PrivateKey, PublicKey
 from mithridate.errors import MessageError, MithridateError, SignatureInvalid
+from mithridate.federation.packing import shown, unpack_array
 
 VERSION = 1
 MAX_NAME = 64
 MAX_REASON = 400
 OVERHEAD = 512
+MAX_PARTS = 1024
+"""A page holds at most so many hospitals' parts."""
 _MAX_NUMBER = 2**63 - 1
-_MAX_ITEMS = 4096
+_REQUEST_ITEMS = 6
+_BODY_ITEMS = 3
+_ANSWER_ITEMS = 3
+_PAGE_ITEMS = 2 * MAX_PARTS + 1
 
 Item = int | bytes
 
@@ -97,18 +102,20 @@ def open_request(data: bytes, study_id: bytes, keys: Mapping[str, PublicKey], li
         MessageError: malformed, too large, of another version, or of an unknown topic.
         SignatureInvalid: of nobody in the roster, or not signed by whom it names, for this study.
     """
-    *head, signature = _array(data, limit, 6)
+    *head, signature = unpack_array(data, limit, _REQUEST_ITEMS, _REQUEST_ITEMS, text=MAX_NAME)
     version, sender, number, topic, body = head
-    if version != VERSION:
-        raise MessageError(f"a request of version {version!r:.20}: this program reads version {VERSION}")
+    if type(version) is not int or version != VERSION:
+        raise MessageError(f"a request of version {shown(version)}: this program reads version {VERSION}")
     if type(sender) is not str or len(sender) > MAX_NAME or type(number) is not int or not 0 < number <= _MAX_NUMBER:
         raise MessageError("a request names its sender and has a number above zero")
-    if type(body) is not bytes or type(signature) is not bytes or topic not in set(Topic):
-        raise MessageError(f"a request of the topic {topic!r:.40} is not known here")
+    if type(body) is not bytes or type(signature) is not bytes:
+        raise MessageError("a request's body and signature are bytes")
+    if type(topic) is not str or topic not in set(Topic):
+        raise MessageError("a request's topic is not known here: do both run the same version?")
     if sender not in keys:
         raise SignatureInvalid(f"{sender!r} is not in the roster of this study")
     signing.verify(keys[sender], Domain.RELAY_REQUEST, _signed(study_id, head), signature)
-    items = _array(body, limit, None)
+    items = unpack_array(body, limit, _BODY_ITEMS)
     if any(type(item) not in (int, bytes) for item in items):
         raise MessageError("a request's body holds integers and bytes only")
     return Request(sender, number, Topic(topic), tuple(items))
@@ -122,8 +129,13 @@ def answer(payload: bytes) -> bytes:
 
 def refusal(reason: str) -> bytes:
     """An answer that carries a reason."""
-    packed: bytes = msgpack.packb([VERSION, True, reason[:MAX_REASON].encode()])
+    packed: bytes = msgpack.packb([VERSION, True, plain(reason).encode()])
     return packed
+
+
+def plain(reason: str) -> str:
+    """A reason as one line of printable characters that any log takes."""
+    return "".join(each if each.isprintable() else "?" for each in reason[:MAX_REASON])
 
 
 def read_answer(data: bytes, limit: int) -> bytes:
@@ -137,11 +149,11 @@ def read_answer(data: bytes, limit: int) -> bytes:
         RelayRefused: it is a refusal.
         MessageError: malformed or too large.
     """
-    version, refused, payload = _array(data, limit, 3)
-    if version != VERSION or type(refused) is not bool or type(payload) is not bytes:
+    version, refused, payload = unpack_array(data, limit, _ANSWER_ITEMS, _ANSWER_ITEMS)
+    if type(version) is not int or version != VERSION or type(refused) is not bool or type(payload) is not bytes:
         raise MessageError("the coordinator's answer is malformed, or of another version")
     if refused:
-        raise RelayRefused(payload[: 4 * MAX_REASON].decode("utf-8", "replace")[:MAX_REASON])
+        raise RelayRefused(plain(payload[: 4 * MAX_REASON].decode("utf-8", "replace")))
     return payload
 
 
@@ -151,40 +163,30 @@ def pack_page(parts: Mapping[int, bytes], following: int) -> bytes:
     return packed
 
 
-def read_page(data: bytes, limit: int) -> tuple[dict[int, bytes], int]:
-    """The inverse of `pack_page`; raises MessageError for what is malformed."""
-    following, *rest = _array(data, limit, None) or [None]
+def read_page(data: bytes, limit: int, first: int) -> tuple[dict[int, bytes], int]:
+    """The inverse of `pack_page`.
+
+    Args:
+        data: hostile.
+        limit: the most bytes an answer of this study has.
+        first: the hospital that the page should begin with, or one after it.
+
+    Raises:
+        MessageError: malformed, or it goes back, so that pages would never end.
+    """
+    following, *rest = unpack_array(data, limit, _PAGE_ITEMS) or [None]
     numbers, parts = rest[::2], rest[1::2]
     if type(following) is not int or len(numbers) != len(parts) or following < 0:
         raise MessageError("a page of parts is malformed")
-    if any(type(number) is not int or number < 0 for number in numbers) or any(
-        type(part) is not bytes for part in parts
-    ):
+    if any(type(number) is not int for number in numbers) or any(type(part) is not bytes for part in parts):
         raise MessageError("a page of parts is malformed")
-    if len(set(numbers)) != len(numbers) or (following and following <= max(numbers, default=following)):
-        raise MessageError("a page of parts names a hospital twice, or goes back")
+    if numbers != sorted(set(numbers)) or (numbers and numbers[0] < first):
+        raise MessageError("a page of parts goes back, or names a hospital twice")
+    if following and (not numbers or following <= numbers[-1]):
+        raise MessageError("a page of parts says that one before it follows")
     return dict(zip(numbers, parts, strict=True)), following
 
 
 def _signed(study_id: bytes, head: Sequence[object]) -> bytes:
     packed: bytes = msgpack.packb([study_id, *head])
     return packed
-
-
-def _array(data: bytes, limit: int, size: int | None) -> list[Any]:
-    if len(data) > limit:
-        raise MessageError(f"a message of {len(data)} bytes where at most {limit} are allowed")
-    try:
-        items = msgpack.unpackb(
-            data,
-            max_bin_len=limit,
-            max_array_len=_MAX_ITEMS,
-            max_str_len=MAX_NAME,
-            max_map_len=0,
-            max_ext_len=0,
-        )
-    except (ValueError, TypeError, msgpack.UnpackException, RecursionError) as error:
-        raise MessageError(f"a message is not the msgpack it should be: {error!s:.80}") from error
-    if type(items) is not list or (size is not None and len(items) != size):
-        raise MessageError(f"a message is an array{'' if size is None else f' of {size} items'}")
-    return items
