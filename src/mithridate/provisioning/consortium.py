@@ -81,7 +81,7 @@ class Participant(Section):
     email: str | None = Field(default=None, max_length=64, pattern=r"^[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}$")
     """An administrator's address, under which the engine knows it."""
     records: int | None = Field(default=None, ge=1, le=2**31)
-    """How many records a hospital may claim, which bounds its weight; a hospital's only."""
+    """How many records a hospital may claim, which bounds its weight; needed before a study is deployed."""
     node: str | None = Field(default=None, max_length=1024)
     """URL of its own node of the ledger's network."""
 
@@ -199,9 +199,8 @@ def _own_problems(participant: Participant) -> Iterator[tuple[str, object, str]]
             yield key, value, f"should be given: the others dial a {participant.role}"
         if not participant.role.listens and value is not None:
             yield key, value, f"should be left out: a {participant.role} only dials out and opens no port"
-    if (participant.records is not None) != (participant.role is Role.HOSPITAL):
-        text = "should be given for a hospital, and for nobody else: it bounds the hospital's weight"
-        yield "records", participant.records, text
+    if participant.records is not None and participant.role is not Role.HOSPITAL:
+        yield "records", participant.records, "should be left out: only a hospital's weight is bounded by its records"
     if participant.role is Role.ADMINISTRATOR and participant.email is None:
         yield "email", None, "should be given: the engine knows administrators by their address"
 
