@@ -16,6 +16,7 @@ BENCHMARKS = {
     "aggregation": "sharing, sealing and summing 10 updates of 1M parameters, beside AES-GCM and SHA-256",
     "demo": "the demo's comparison over five seeds",
     "detection": "who is caught: attacks x defences x datasets, encrypted and in the clear; smoke, everyday or full",
+    "faults": "kills in a consortium of processes: smoke (3 a role) or full (20 a role)",
     "inference": "encrypted inference beside plaintext",
     "ledger": "changes, rounds and openings, embedded, served and on two networks of four sealers",
     "memory": "peak memory of a study of 10 hospitals x 1M parameters",
@@ -23,8 +24,8 @@ BENCHMARKS = {
     "verification": "a secure round beside a plain one; time, megabytes and rounds of each gate",
 }
 """Name -> what it measures; its module is `mithridate.evaluation.bench_NAME`, its function `run()`."""
-DETECTION = "detection"
-"""The one with settings."""
+SETTINGS = {"detection": {"profile", "out", "workers"}, "faults": {"profile"}}
+"""Those with settings."""
 
 
 def bench(
@@ -33,7 +34,10 @@ def bench(
     ] = None,
     profile: Annotated[
         str | None,
-        typer.Option(help="detection: smoke (ten minutes), everyday (an hour), full (hours).", show_default=False),
+        typer.Option(
+            help="detection: smoke (ten minutes), everyday (an hour), full (hours); faults: smoke or full.",
+            show_default=False,
+        ),
     ] = None,
     out: Annotated[
         Path | None,
@@ -55,8 +59,9 @@ def bench(
         raise InputError(f"unknown benchmark {name!r}: one of {', '.join(BENCHMARKS)}")
     given = {"profile": profile, "out": out, "workers": workers}
     chosen = {key: value for key, value in given.items() if value is not None}
-    if chosen and name != DETECTION:
-        raise InputError(f"--{next(iter(chosen))} is for `mithridate bench {DETECTION}`; {name} has no settings")
+    for key in chosen.keys() - SETTINGS.get(name, set()):
+        others = ", ".join(bench for bench, keys in SETTINGS.items() if key in keys)
+        raise InputError(f"--{key} is for `mithridate bench {others}`, not for {name}")
     with stdout_held() if json else contextlib.nullcontext():
         result: dict[str, Any] = import_module(f"mithridate.evaluation.bench_{name}").run(**chosen)
     if json:

@@ -98,12 +98,18 @@ class Poc:
         self.chain.as_party(account).begin(initial, digest)
         self._keep(self.prepared.initial_record(initial.hex()))
 
-    def follow(self, each: Callable[[], None] = lambda: None, timeout: float | None = None) -> AttemptState:
+    def follow(
+        self,
+        each: Callable[[], None] = lambda: None,
+        timeout: float | None = None,
+        until: Callable[[], bool] = lambda: False,
+    ) -> AttemptState:
         """Follows the study to its end, writing down every attempt.
 
         Args:
             each: called at every look.
             timeout: seconds for the whole.
+            until: ends it before the study's end, once an attempt is over.
 
         Returns:
             The last attempt: of the last round, or the one at which the study stopped.
@@ -116,7 +122,7 @@ class Poc:
             each()
             self.record()
             state = self.chain.reader.latest()
-            if state is not None and self._is_over(state):
+            if state is not None and (self._is_over(state) or (state.phase in STATUS and until())):
                 self.record()
                 return state
             self.keep_running()
