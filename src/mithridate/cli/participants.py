@@ -1,5 +1,6 @@
 """`mithridate coordinator|validator|hospital|curator start KIT`: a participant's process."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,6 +30,7 @@ def opened(folder: Path, file: Path | None) -> "tuple[Kit, ParticipantKeys]":
     Raises:
         EnrolmentError, CertificateRefused: they cannot be used.
     """
+    from mithridate.ledger.keystore import PASSWORD_VARIABLE
     from mithridate.provisioning.enrolment import read_enrolment
     from mithridate.provisioning.keys import read_keys
     from mithridate.provisioning.opened_kit import open_kit
@@ -37,7 +39,11 @@ def opened(folder: Path, file: Path | None) -> "tuple[Kit, ParticipantKeys]":
     place = folder.resolve()
     keys = place / read_settings(place).keys
     kit = open_kit(place, read_enrolment(keys).authority)
-    return kit, read_keys(keys, password(file))
+    secret = password(file)
+    if file is None:
+        # A validator replaces its process by a fresh one at times, with nobody at the terminal to ask.
+        os.environ[PASSWORD_VARIABLE] = secret
+    return kit, read_keys(keys, secret)
 
 
 def command(role: str) -> typer.Typer:

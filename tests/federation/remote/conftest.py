@@ -1,8 +1,10 @@
 """A study whose parties run as agents in threads of one process, with channels and links in memory."""
 
+import copy
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -150,7 +152,12 @@ class RemoteFederation:
         store = self.store(hospital.name)
         hospital._store = store
         study, layout = self.prepared.study, self.prepared.layout
-        fellows = [site for site in self.prepared.sites if site.index in study.malicious]
+        # Each agent has modules of its own: others train in threads beside it.
+        fellows = [
+            replace(site, module=copy.deepcopy(site.module))
+            for site in self.prepared.sites
+            if site.index in study.malicious
+        ]
         malice = Malice(fellows, len(self.prepared.sites), layout) if index in study.malicious else None
         desk, rounds = self.site_desk(hospital.name), study.training.rounds
 

@@ -2,17 +2,20 @@
 
 import sqlite3
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mithridate.federation.dropout import drops
 from mithridate.federation.remote import coordinator_agent
 from mithridate.federation.remote.agent import Pace
 from mithridate.ledger.interface import Phase
 from mithridate.mpc.peers import HungUp
-from mithridate.study import Study
+from mithridate.study import Study, load_study
 from mithridate.verification.verdict import Rule
 
+STUDY = Path(__file__).parents[3] / "studies" / "breast_cancer.toml"
 TABLES: dict[str, Any] = {
     "name": "small",
     "seed": 3,
@@ -150,3 +153,44 @@ def test_a_validator_that_comes_late_is_waited_for(remote: Make) -> None:
     federation.run()
     (state,) = attempts(federation)
     assert state.phase is Phase.RELEASED
+
+
+def test_a_third_of_the_honest_gone_while_two_in_five_are_malicious(remote: Make) -> None:
+    study = load_study(
+        STUDY,
+        ["training.rounds=1", "training.local_epochs=2", "runtime.deadline_seconds=15", "aggregation.quorum=0.5"],
+    )
+    federation = remote(study)
+    gone = (federation.hospitals[0], federation.hospitals[1])
+    assert study.malicious == {2, 5, 7, 8}
+    federation.run(without=gone)
+    (state,) = attempts(federation)
+    verdicts = [Rule(code) for code in state.verdicts]
+    assert state.phase is Phase.RELEASED
+    assert [verdicts[0], verdicts[1]] == [Rule.ABSENT, Rule.ABSENT]
+    assert all(verdicts[index] not in (Rule.ACCEPTED, Rule.ABSENT) for index in study.malicious)
+    assert sum(verdict is Rule.ACCEPTED for verdict in verdicts) >= 3
+
+
+def test_hospitals_that_vanish_before_or_after_committing_cost_themselves_the_round(remote: Make) -> None:
+    federation = remote(
+        small(
+            hospitals={"count": 8, "drop_before": 0.2, "drop_after": 0.3},
+            runtime={"deadline_seconds": 8},
+            aggregation={"quorum": 0.4},
+        )
+    )
+    federation.run()
+    (state,) = attempts(federation)
+    expected = [
+        Rule.ABSENT
+        if drops(federation.prepared.study, "before", index, 1, 0)
+        else Rule.ENVELOPE
+        if drops(federation.prepared.study, "after", index, 1, 0)
+        else Rule.ACCEPTED
+        for index in range(8)
+    ]
+    assert state.phase is Phase.RELEASED
+    assert [Rule(code) for code in state.verdicts] == expected
+    assert {Rule.ABSENT, Rule.ENVELOPE} & set(expected)
+    assert federation.chain.reader.complaints() == []
