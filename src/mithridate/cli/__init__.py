@@ -23,6 +23,7 @@ from mithridate.cli import (
     provision,
     run,
     store,
+    study,
 )
 from mithridate.errors import MithridateError
 
@@ -49,6 +50,7 @@ app.add_typer(authority.app, name="authority")
 app.add_typer(ledger.app, name="ledger")
 for role in participants.ROLES:
     app.add_typer(participants.command(role), name=role)
+app.add_typer(study.app, name="study")
 app.add_typer(store.app, name="store")
 app.add_typer(attack.app, name="attack")
 app.add_typer(defence.app, name="defence")

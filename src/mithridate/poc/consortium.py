@@ -11,9 +11,9 @@ import yaml
 
 from mithridate.errors import LedgerError
 from mithridate.evaluation.networks.process import LOOPBACK, free_ports
-from mithridate.evaluation.prediction import ModelInputs
 from mithridate.federation.prepared import Prepared
 from mithridate.federation.remote.deploying import Enrolled, deploy_study
+from mithridate.federation.remote.records import study_inputs
 from mithridate.ledger.keystore import read_keystore
 from mithridate.models.code import code_hash
 from mithridate.poc.ground import Ground
@@ -27,7 +27,6 @@ from mithridate.provisioning.private_files import read_bounded
 from mithridate.provisioning.request import MAX_BYTES, read_request
 from mithridate.provisioning.roster import Roster, make_roster
 from mithridate.provisioning.settings import SETTINGS_FILE
-from mithridate.provisioning.study_inputs import StudyInputs
 
 VALIDATORS = 3
 NAME = "proof-of-concept"
@@ -122,7 +121,7 @@ def provision_consortium(
     roster = make_roster(authority.consortium, authority.register)
     ground.fund([member.keys.account for member in roster.members])
     administrator = read_keystore(places[ADMINISTRATOR].keys / ACCOUNT_FILE, password)
-    inputs = _inputs(prepared)
+    inputs = study_inputs(prepared.study, None)
     study = folder / "study"
     enrolled = deploy_study(prepared.study, inputs, roster, administrator, study, pace.grace)
     expected = [site.name for site in prepared.sites]
@@ -208,11 +207,6 @@ def _enrol_all(authority: Authority, file: Path, places: Sequence[Place], passwo
     for request in requests:
         authority, _ = authority.sign(read_request(read_bounded(request, MAX_BYTES, "a request")))
     return authority
-
-
-def _inputs(prepared: Prepared) -> StudyInputs:
-    split = prepared.split
-    return StudyInputs(ModelInputs.of(split.reference, split.preprocessing), len(split.reference))
 
 
 def _set_pace(place: Place, pace: Pace) -> None:

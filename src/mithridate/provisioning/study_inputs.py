@@ -47,11 +47,14 @@ class StudyInputs:
 
 
 def read_inputs(run: Path) -> StudyInputs:
-    """The inputs that lie beside a deployed study.
+    """The inputs that lie beside a deployed study; see `read_inputs_file`."""
+    return read_inputs_file(run / INPUTS_FILE)
+
+
+def read_inputs_file(file: Path) -> StudyInputs:
+    """The inputs in a file.
 
     Raises:
         EnrolmentError: there are none, or they are damaged.
     """
-    return StudyInputs.from_json(
-        read_bounded(run / INPUTS_FILE, MAX_BYTES, "a study's inputs").decode("utf-8", "replace")
-    )
+    return StudyInputs.from_json(read_bounded(file, MAX_BYTES, "a study's inputs").decode("utf-8", "replace"))

@@ -35,7 +35,13 @@ class Enrolled:
 
 
 def deploy_study(
-    study: Study, inputs: StudyInputs, roster: Roster, administrator: Account, run: Path, grace: int = GRACE_S
+    study: Study,
+    inputs: StudyInputs,
+    roster: Roster,
+    administrator: Account,
+    run: Path,
+    grace: int = GRACE_S,
+    threshold: int = 1,
 ) -> Enrolled:
     """Puts a study's contracts on its network and enrols the roster, writing a folder that `provision` reads.
 
@@ -46,6 +52,7 @@ def deploy_study(
         administrator: pays and signs.
         run: a new folder.
         grace: seconds after a deadline when one party alone may close an attempt.
+        threshold: how many administrators' equal votes decide, once the roster is enrolled.
 
     Raises:
         RunError: the folder holds a study, or the roster is not the study's.
@@ -63,6 +70,7 @@ def deploy_study(
         quorum=study.quorum,
         min_accepted=study.aggregation.min_accepted,
         grace=grace,
+        administrators=_others(roster, administrator),
         requires_certificate=study.release.certificate,
     )
     chain = new_ledger(run, study.ledger, administrator, terms)
@@ -76,11 +84,18 @@ def deploy_study(
         with chain.block():
             for member in hospitals:
                 ledger.admit(member.keys.account, _records(member))
+        if threshold > 1:
+            ledger.set_threshold(threshold)
         names = {member.keys.account.lower(): member.participant.name for member in hospitals}
         order = [names[hospital.address.lower()] for hospital in ledger.hospitals()]
         return Enrolled(ledger.study_id(), dict(chain.deployment.addresses), order)
     finally:
         chain.close()
+
+
+def _others(roster: Roster, administrator: Account) -> list[str]:
+    accounts = [member.keys.account for member in roster.of(Role.ADMINISTRATOR)]
+    return [account for account in accounts if account.lower() != administrator.address.lower()]
 
 
 def initial_model(material: Material) -> bytes:

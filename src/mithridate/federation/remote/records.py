@@ -7,13 +7,38 @@ import numpy as np
 import numpy.typing as npt
 
 from mithridate.data.dataset import Dataset
+from mithridate.data.preprocessing import Preprocessing
+from mithridate.data.registry import datasets
 from mithridate.data.split import load_split
 from mithridate.errors import DataError
 from mithridate.evaluation.prediction import ModelInputs
+from mithridate.provisioning.study_inputs import StudyInputs
 from mithridate.study import Study
 
 MAX_BYTES = 2**34
 FEATURES, LABELS = "features", "labels"
+
+
+def study_inputs(study: Study, place: Path | None) -> StudyInputs:
+    """What the curator publishes of its records: their form and their statistics.
+
+    Args:
+        study: which.
+        place: a CSV file of a table, or an .npz file of images; None takes the reference part of the study's data.
+
+    Raises:
+        DataError: the file cannot be used.
+    """
+    if place is None:
+        split = load_split(study)
+        return StudyInputs(ModelInputs.of(split.reference, split.preprocessing), len(split.reference))
+    if place.suffix == ".npz":
+        features, labels = _arrays(place)
+        classes = tuple(str(number) for number in range(int(labels.max(initial=0)) + 1))
+        records = Dataset(features, labels.astype(np.int64), classes, "image")
+    else:
+        records = datasets.get("csv")(study.data.model_copy(update={"path": str(place)}))
+    return StudyInputs(ModelInputs.of(records, Preprocessing.fit(records)), len(records))
 
 
 def hospital_records(study: Study, inputs: ModelInputs, place: Path | None, index: int) -> Dataset:
@@ -72,13 +97,7 @@ def _table(place: Path, study: Study, inputs: ModelInputs) -> tuple[npt.NDArray[
 
 
 def _images(place: Path, inputs: ModelInputs) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
-    if place.stat().st_size > MAX_BYTES:
-        raise DataError(f"{place} has more than {MAX_BYTES} bytes")
-    try:
-        with np.load(place, allow_pickle=False) as arrays:
-            features, labels = arrays[FEATURES], arrays[LABELS]
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise DataError(f"{place} should be an .npz file with {FEATURES} and {LABELS}: {error}") from error
+    features, labels = _arrays(place)
     if features.dtype != np.float32 or features.shape[1:] != inputs.shape or features.ndim != 1 + len(inputs.shape):
         raise DataError(f"{place}: features should be float32 of shape (N, {inputs.shape}), not {features.shape}")
     if labels.shape != features.shape[:1] or not np.issubdtype(labels.dtype, np.integer):
@@ -88,3 +107,13 @@ def _images(place: Path, inputs: ModelInputs) -> tuple[npt.NDArray[np.float32], 
     if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < len(inputs.classes):
         raise DataError(f"{place}: labels should lie below {len(inputs.classes)}, the number of classes")
     return features, labels.astype(np.int64)
+
+
+def _arrays(place: Path) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    if place.stat().st_size > MAX_BYTES:
+        raise DataError(f"{place} has more than {MAX_BYTES} bytes")
+    try:
+        with np.load(place, allow_pickle=False) as arrays:
+            return arrays[FEATURES], arrays[LABELS]
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise DataError(f"{place} should be an .npz file with {FEATURES} and {LABELS}: {error}") from error
