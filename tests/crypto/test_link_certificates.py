@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mithridate.crypto.keys import generate, private_to_pem
@@ -97,6 +97,7 @@ def test_a_key_of_another_kind_is_read() -> None:
     assert read_link_certificate(builder.sign(key, None).public_bytes(Encoding.PEM), "validator-1").serial_number == 7
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_random_bytes_are_refused(data: bytes) -> None:
     with pytest.raises(MessageError, match="cannot be read"):
@@ -106,6 +107,7 @@ def test_random_bytes_are_refused(data: bytes) -> None:
 DER = x509.load_pem_x509_certificate(PEM).public_bytes(Encoding.DER)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_an_altered_certificate_is_read_or_refused_and_no_more(data: st.DataObject) -> None:
     place = data.draw(st.integers(0, len(DER) - 1))

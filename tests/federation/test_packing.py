@@ -4,7 +4,7 @@ from typing import Any
 
 import msgpack  # type: ignore[import-untyped]
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mithridate.errors import MessageError
@@ -13,11 +13,13 @@ from mithridate.federation.packing import shown, unpack_array
 flat = st.lists(st.one_of(st.none(), st.booleans(), st.integers(-(2**63), 2**64 - 1), st.binary()), max_size=8)
 
 
+@settings(deadline=None)
 @given(flat)
 def test_a_flat_array_is_read(items: list[Any]) -> None:
     assert unpack_array(msgpack.packb(items), 10_000, 8) == items
 
 
+@settings(deadline=None)
 @given(flat, flat)
 def test_so_many_arrays_are_read_as_are_asked_for(items: list[Any], inner: list[Any]) -> None:
     data = msgpack.packb([inner, *items])
@@ -26,6 +28,7 @@ def test_so_many_arrays_are_read_as_are_asked_for(items: list[Any], inner: list[
         unpack_array(data, 10_000, 9)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200), st.integers(1, 3))
 def test_anything_else_is_refused(data: bytes, arrays: int) -> None:
     try:

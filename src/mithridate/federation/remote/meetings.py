@@ -70,7 +70,7 @@ class RemoteMeetings:
         self._session: Session | None = None
         self._link = b""
         self._broken = False
-        self._folders = f"mithridate-{hashlib.sha256(bytes(state.resolve())).hexdigest()[:16]}-"
+        self._folders = folders_of(state)
         # A process that was killed while it linked left its key behind.
         sweep(self._folders)
 
@@ -209,6 +209,11 @@ def private_folder(prefix: str) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def folders_of(state: Path) -> str:
+    """The prefix of the private folders of the validator whose failures a file counts."""
+    return f"mithridate-{hashlib.sha256(bytes(state.resolve())).hexdigest()[:16]}-"
 
 
 def sweep(prefix: str) -> None:
