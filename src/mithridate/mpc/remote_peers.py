@@ -322,6 +322,9 @@ class PeerService:
             stream.end()
             with self._arrived:
                 self._open.remove(stream)
+                # Whoever ended it before it was joined is at another meeting by now.
+                if self._waiting.get((section, sender)) is stream:
+                    del self._waiting[section, sender]
         return b""
 
     def _sender(self, context: grpc.ServicerContext) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 import msgpack  # type: ignore[import-untyped]
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save
 
@@ -186,12 +186,14 @@ contents = st.one_of(
 oddities = st.one_of(st.none(), st.booleans(), st.floats(), st.text(max_size=10), st.lists(st.integers(), max_size=3))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=400))
 def test_random_bytes_are_refused(fuzzed: Office, data: bytes) -> None:
     with pytest.raises(RelayRefused):
         fuzzed.told(data)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(NAMES), st.sampled_from(Topic), st.lists(numbers | contents, max_size=4))
 def test_whatever_a_participant_signs_is_answered_or_refused(
     fuzzed: Office, sender: str, topic: Topic, items: list[Any]
@@ -199,11 +201,13 @@ def test_whatever_a_participant_signs_is_answered_or_refused(
     assert "log says why" not in fuzzed.said(sender, topic, *items)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(Topic), st.lists(numbers | contents | oddities, max_size=4))
 def test_so_is_what_its_own_role_may_ask(fuzzed: Office, topic: Topic, items: list[Any]) -> None:
     assert "log says why" not in fuzzed.said(RIGHTFUL[topic][0], topic, *items)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(Topic), st.data())
 def test_a_rightful_request_that_was_altered_on_its_way_is_refused(
     fuzzed: Office, topic: Topic, data: st.DataObject
@@ -218,6 +222,7 @@ def test_a_rightful_request_that_was_altered_on_its_way_is_refused(
             fuzzed.told(altered)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_an_altered_message_is_kept_as_it_is_or_refused(fuzzed: Office, data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(MESSAGE)))

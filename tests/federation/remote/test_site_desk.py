@@ -12,7 +12,7 @@ from typing import Any
 import msgpack  # type: ignore[import-untyped]
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save
 
@@ -81,6 +81,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> ModelStore:
     return ModelStore(tmp_path_factory.mktemp("site"))
 
 
+@settings(deadline=None)
 @given(st.sampled_from(sorted(QUESTIONS)), st.lists(garbage, min_size=1, max_size=5))
 def test_whatever_the_coordinator_answers_is_taken_for_what_it_is(
     store: ModelStore, question: str, answers: list[bytes]

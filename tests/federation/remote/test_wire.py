@@ -6,7 +6,7 @@ from typing import Any
 
 import msgpack  # type: ignore[import-untyped]
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mithridate.crypto import signing
@@ -65,30 +65,35 @@ anything = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.sampled_from(Topic), st.integers(1, 2**63 - 1), items)
 def test_what_was_signed_is_read(topic: Topic, number: int, body: list[Any]) -> None:
     request = opened(make_request(STUDY, "hospital-1", KEY, number, topic, body))
     assert request == wire.Request("hospital-1", number, topic, tuple(body))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_random_bytes_are_refused(data: bytes) -> None:
     with pytest.raises(MessageError):
         opened(data)
 
 
+@settings(deadline=None)
 @given(anything)
 def test_other_msgpack_is_refused(value: Any) -> None:
     with pytest.raises(MessageError):
         opened(packed(value))
 
 
+@settings(deadline=None)
 @given(st.lists(anything, min_size=5, max_size=5))
 def test_any_head_that_a_participant_signed_is_read_or_refused(head: list[Any]) -> None:
     with pytest.raises((MessageError, SignatureInvalid)):
         opened(signed(*head))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 5), anything)
 def test_one_field_of_another_kind_is_refused(index: int, value: Any) -> None:
     fields = msgpack.unpackb(REQUEST)
@@ -99,6 +104,7 @@ def test_one_field_of_another_kind_is_refused(index: int, value: Any) -> None:
         opened(packed(fields))
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_request_that_was_altered_is_refused(data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(REQUEST)))
@@ -220,17 +226,20 @@ def test_no_message_takes_much_more_memory_than_its_bytes(bomb: str, where: str)
     assert peak < {"body": 5 * SIZE, "page": SIZE + 20_000_000}.get(where, 2 * SIZE)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=1000))
 def test_an_answer_brings_its_payload(payload: bytes) -> None:
     assert read_answer(answer(payload), LIMIT) == payload
 
 
+@settings(deadline=None)
 @given(st.one_of(st.binary(max_size=100), anything.map(packed)))
 def test_whatever_comes_for_an_answer_is_malformed(data: bytes) -> None:
     with pytest.raises((MessageError, RelayRefused)):
         read_answer(data, LIMIT)
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(), max_size=2 * MAX_REASON))
 def test_a_reason_is_one_line_that_can_be_printed(reason: str) -> None:
     for data in (refusal(reason), packed([1, True, reason.encode("utf-8", "surrogatepass")])):
@@ -246,6 +255,7 @@ def test_a_reason_forges_no_line_of_a_log() -> None:
         read_answer(packed([1, True, b"no\nWARNING all is well\x1b[2J"]), LIMIT)
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.integers(0, 2**63 - 2), st.binary(max_size=20), max_size=20), st.booleans())
 def test_a_page_is_read_as_it_was_written(parts: dict[int, bytes], more: bool) -> None:
     following = max(parts) + 1 if parts and more else 0
@@ -287,6 +297,7 @@ def test_a_page_that_is_none_is_refused(page: Any, first: int) -> None:
         read_page(packed(page), 100_000, first)
 
 
+@settings(deadline=None)
 @given(st.one_of(st.binary(max_size=100), anything.map(packed)), st.integers(0, 10))
 def test_a_page_goes_on_or_is_refused(data: bytes, first: int) -> None:
     try:

@@ -70,7 +70,7 @@ class RemoteMeetings:
         self._session: Session | None = None
         self._link = b""
         self._broken = False
-        self._folders = f"mithridate-{hashlib.sha256(bytes(state.resolve())).hexdigest()[:16]}-"
+        self._folders = folders_of(state)
         # A process that was killed while it linked left its key behind.
         sweep(self._folders)
 
@@ -84,7 +84,8 @@ class RemoteMeetings:
         except RoundVoid as error:
             raise NotMet(str(error)) from error
         try:
-            self._watched(peers, lambda: self._together(peers, action))
+            acted = threading.Event()
+            self._watched(peers, lambda: self._together(peers, action, acted), acted)
         except RuleViolation:
             # The ledger went on without this vote; the section itself was held to its end.
             raise
@@ -98,12 +99,13 @@ class RemoteMeetings:
         finally:
             peers.hang_up()
 
-    def _together(self, peers: RemotePeers, action: Callable[[CommitteeMember], None]) -> None:
+    def _together(self, peers: RemotePeers, action: Callable[[CommitteeMember], None], acted: threading.Event) -> None:
         overruled: RuleViolation | None = None
         try:
             action(CommitteeMember(peers, self._linked(peers)))
         except RuleViolation as error:
             overruled = error
+        acted.set()
         # Nobody leaves before all are done: who hangs up in between has failed.
         exchange(_DONE, peers)
         if overruled is not None:
@@ -120,8 +122,8 @@ class RemoteMeetings:
         """Leaves the others."""
         self._service.close()
 
-    def _watched(self, peers: RemotePeers, work: Callable[[], None]) -> None:
-        """Does `work` in a thread of its own and leaves it behind where it waits for a validator that is gone."""
+    def _watched(self, peers: RemotePeers, work: Callable[[], None], acted: threading.Event) -> None:
+        """Does `work` in a thread of its own; until `acted`, leaves it behind where it waits for one that is gone."""
         failures: list[BaseException] = []
 
         def run() -> None:
@@ -134,9 +136,9 @@ class RemoteMeetings:
         thread.start()
         while thread.is_alive():
             thread.join(_LOOK_S)
-            if thread.is_alive() and (gone := peers.gone):
+            if (gone := peers.gone) and not acted.is_set():
                 thread.join(_GRACE_S)
-                if thread.is_alive():
+                if thread.is_alive() and not acted.is_set():
                     raise HungUp(f"validator-{gone[0]} left while this one was computing with it")
         if failures:
             raise failures[0]
@@ -209,6 +211,11 @@ def private_folder(prefix: str) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def folders_of(state: Path) -> str:
+    """The prefix of the private folders of the validator whose failures a file counts."""
+    return f"mithridate-{hashlib.sha256(bytes(state.resolve())).hexdigest()[:16]}-"
 
 
 def sweep(prefix: str) -> None:
