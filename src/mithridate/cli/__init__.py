@@ -20,6 +20,7 @@ from mithridate.cli import (
     participants,
     poc,
     predict,
+    preflight,
     provision,
     run,
     store,
@@ -45,6 +46,7 @@ app.command("bench")(bench.bench)
 app.command("calibrate")(calibrate.calibrate)
 app.command("enrol")(enrol.enrol)
 app.command("provision")(provision.provision)
+app.command("preflight")(preflight.preflight)
 app.add_typer(authority.app, name="authority")
 app.add_typer(ledger.app, name="ledger")
 for role in participants.ROLES:
