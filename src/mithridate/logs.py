@@ -11,7 +11,9 @@ from datetime import UTC, datetime
 
 MAX_MESSAGE, MAX_TRACE = 2_000, 8_000
 """Characters of a message and of a traceback that are kept."""
-_BYTES = re.compile(r"""(?<!\w)(?:bytearray\()?b(?:'(?:[^'\\]|\\.)*(?:'|\\?\Z)|"(?:[^"\\]|\\.)*(?:"|\\?\Z))""", re.DOTALL)
+_BYTES = re.compile(
+    r"""(?<!\w)(?:bytearray\()?b(?:'(?:[^'\\]|\\.)*(?:'|\\?\Z)|"(?:[^"\\]|\\.)*(?:"|\\?\Z))""", re.DOTALL
+)
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 
 

@@ -11,6 +11,7 @@ from mithridate.cli import (
     attack,
     audit,
     authority,
+    backup,
     bench,
     calibrate,
     defence,
@@ -23,6 +24,7 @@ from mithridate.cli import (
     preflight,
     provision,
     run,
+    status,
     store,
 )
 from mithridate.errors import MithridateError
@@ -47,6 +49,9 @@ app.command("calibrate")(calibrate.calibrate)
 app.command("enrol")(enrol.enrol)
 app.command("provision")(provision.provision)
 app.command("preflight")(preflight.preflight)
+app.command("status")(status.status)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
 app.add_typer(authority.app, name="authority")
 app.add_typer(ledger.app, name="ledger")
 for role in participants.ROLES:

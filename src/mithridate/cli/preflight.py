@@ -22,7 +22,7 @@ def preflight(
     """Check kit, keys, clock, ledger, records, policy, ports, disk and the ways to the others; nothing is changed."""
     with stdout_held() if json else contextlib.nullcontext():
         from mithridate.operation.preflight.procedure import examine
-        from mithridate.operation.preflight.site import Site
+        from mithridate.operation.site import Site
 
         findings = []
         for finding in examine(Site(kit, lambda: password(password_file))):

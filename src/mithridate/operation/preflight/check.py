@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from mithridate.operation.preflight.site import Site
+from mithridate.operation.site import Site
 from mithridate.provisioning.consortium import Role
 
 

@@ -8,7 +8,7 @@ from mithridate.federation.remote.records import hospital_records, reference_rec
 from mithridate.operation.preflight.check import check
 from mithridate.operation.preflight.kit_checks import KIT
 from mithridate.operation.preflight.ledger_checks import STUDY
-from mithridate.operation.preflight.site import Site
+from mithridate.operation.site import Site
 from mithridate.provisioning.consortium import Role
 
 

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from mithridate.crypto.keys import public_to_bytes
 from mithridate.errors import CertificateRefused, EnrolmentError, InputError
 from mithridate.operation.preflight.check import check
-from mithridate.operation.preflight.site import Site
+from mithridate.operation.site import Site
 from mithridate.provisioning.keys import ACCOUNT_FILE, ENVELOPE_FILE, SIGNING_FILE, TLS_FILE
 from mithridate.provisioning.private_files import OPEN_TO_OTHERS, refuse_open_file
 from mithridate.provisioning.revocation import LIST_FILE
@@ -69,10 +69,9 @@ def keys(site: Site) -> str:
     """The password opens them, and they are those that the authority certified."""
     own, said = site.keys, site.kit.member.keys
     public = site.kit.certificate.public_key()
-    certified = isinstance(public, rsa.RSAPublicKey)
-    certified = certified and public.public_numbers() == own.tls.public_key().public_numbers()
+    numbers = public.public_numbers() if isinstance(public, rsa.RSAPublicKey) else None
     same = {
-        TLS_FILE: certified,
+        TLS_FILE: numbers == own.tls.public_key().public_numbers(),
         SIGNING_FILE: public_to_bytes(own.signing.public_key()).hex() == said.signing_key,
         ENVELOPE_FILE: public_to_bytes(own.envelope.public_key()).hex() == said.envelope_key,
         ACCOUNT_FILE: own.account.address.lower() == said.account.lower(),

@@ -16,7 +16,7 @@ from mithridate.ledger.interface import Member, Status
 from mithridate.ledger.interface import Role as LedgerRole
 from mithridate.operation.preflight.check import check
 from mithridate.operation.preflight.kit_checks import KEYS, KIT
-from mithridate.operation.preflight.site import ANSWER_S, Site
+from mithridate.operation.site import ANSWER_S, Site
 from mithridate.provisioning.consortium import Role
 
 NODES, CONTRACTS, STUDY = "ledger nodes", "contracts", "study"
@@ -70,7 +70,9 @@ def clock(site: Site) -> str:
         )
     if not offsets:
         return f"no node tells its time; the ledger's last block is {-ahead:.0f} s old"
-    return f"within {max(map(abs, offsets)):.0f} s of {len(offsets)} nodes; the last block is {max(0, -ahead):.0f} s old"
+    return (
+        f"within {max(map(abs, offsets)):.0f} s of {len(offsets)} nodes; the last block is {max(0, -ahead):.0f} s old"
+    )
 
 
 @check(CONTRACTS, needs=(NODES,))
@@ -91,7 +93,8 @@ def study(site: Site) -> str:
             f" {configuration.hex()[:16]}...: ask for a new kit"
         )
     known = {member.keys.account.lower() for member in site.kit.roster.members}
-    listed = [record.address for record in (*ledger.hospitals(), *ledger.validators())]
+    listed = [hospital.address for hospital in ledger.hospitals()]
+    listed += [validator.address for validator in ledger.validators()]
     strangers = [address for address in listed if address.lower() not in known]
     if strangers:
         raise LedgerError(f"{', '.join(strangers)} of the ledger are not on the kit's roster: ask for a new kit")

@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 from mithridate.errors import InputError
 from mithridate.operation.preflight.check import check
 from mithridate.operation.preflight.kit_checks import KIT
-from mithridate.operation.preflight.site import Site
+from mithridate.operation.site import Site
 from mithridate.provisioning.consortium import Participant, Role
 
 SPARE_BYTES = 1 << 30

@@ -7,7 +7,7 @@ from mithridate.errors import MithridateError
 # Each import puts its checks into the list, after those of the modules that it imports itself.
 from mithridate.operation.preflight import data_checks, kit_checks, ledger_checks, machine_checks, reach_checks  # noqa: F401
 from mithridate.operation.preflight.check import Check, Finding, Outcome, checks
-from mithridate.operation.preflight.site import Site
+from mithridate.operation.site import Site
 
 
 def examine(site: Site) -> Iterator[Finding]:
@@ -28,8 +28,8 @@ def _run(each: Check, site: Site) -> Finding:
         return Finding(each.name, Outcome.PASSED, each.run(site))
     except MithridateError as error:
         return Finding(each.name, Outcome.PROBLEM, str(error))
-    except Exception as error:  # noqa: BLE001
-        text = f"{type(error).__name__}: {error}; this is not foreseen, `--debug` shows where"
+    except Exception as error:
+        text = f"{type(error).__name__}: {error}; this should not be, please report it"
         return Finding(each.name, Outcome.PROBLEM, text)
 
 

@@ -8,7 +8,7 @@ from mithridate.errors import InputError, MessageError
 from mithridate.mpc.remote_peers import Seat, reach
 from mithridate.operation.preflight.check import check
 from mithridate.operation.preflight.kit_checks import KEYS, KIT
-from mithridate.operation.preflight.site import ANSWER_S, Site
+from mithridate.operation.site import ANSWER_S, Site
 from mithridate.provisioning.certificates import certificate_to_pem
 from mithridate.provisioning.consortium import Participant, Role
 from mithridate.provisioning.engine import CLIENTS

@@ -113,9 +113,7 @@ class Site:
     def network(self) -> EvmNetwork:
         """The ledger's network, as the participant will use it, but less patient."""
         ledger = self.kit.settings.ledger
-        return EvmNetwork(
-            ledger.endpoints, finality=ledger.finality, agreement=ledger.agreement, timeout=2 * ANSWER_S
-        )
+        return EvmNetwork(ledger.endpoints, finality=ledger.finality, agreement=ledger.agreement, timeout=2 * ANSWER_S)
 
     @cached_property
     def ledger(self) -> ContractLedger:
