@@ -1,6 +1,7 @@
 """The other participants that this one dials."""
 
 import socket
+from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
@@ -13,14 +14,27 @@ from mithridate.provisioning.certificates import certificate_to_pem
 from mithridate.provisioning.consortium import Participant, Role
 from mithridate.provisioning.engine import CLIENTS
 from mithridate.provisioning.engine_driver import ask_admission_with
+from mithridate.proxies import proxy_for
 
 COORDINATOR = "way to the coordinator"
 
 
 @check(COORDINATOR, needs=(KIT,), roles=CLIENTS)
 def way_to_the_coordinator(site: Site) -> str:
-    """Something listens at the coordinator's place."""
-    return _dial(site.kit.roster.coordinator)
+    """Something listens at the coordinator's place, or the proxy on the way to it does."""
+    place = site.kit.roster.coordinator
+    proxy = proxy_for(str(place.host))
+    if proxy is None:
+        return _dial(place)
+    try:
+        parts = urlsplit(proxy if "//" in proxy else f"//{proxy}")
+        with socket.create_connection((str(parts.hostname), parts.port or 80), timeout=ANSWER_S):
+            return f"{place.host}:{place.port} is reached through the proxy {parts.hostname}, which takes connections"
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"the proxy of the variable https_proxy does not answer ({error}): correct it, or name {place.host} in the"
+            " variable no_proxy"
+        ) from error
 
 
 @check("admission by the coordinator", needs=(COORDINATOR, KEYS), roles=CLIENTS)
