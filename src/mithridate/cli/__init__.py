@@ -11,6 +11,7 @@ from mithridate.cli import (
     attack,
     audit,
     authority,
+    backup,
     bench,
     calibrate,
     defence,
@@ -20,8 +21,10 @@ from mithridate.cli import (
     participants,
     poc,
     predict,
+    preflight,
     provision,
     run,
+    status,
     store,
     study,
 )
@@ -46,6 +49,10 @@ app.command("bench")(bench.bench)
 app.command("calibrate")(calibrate.calibrate)
 app.command("enrol")(enrol.enrol)
 app.command("provision")(provision.provision)
+app.command("preflight")(preflight.preflight)
+app.command("status")(status.status)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
 app.add_typer(authority.app, name="authority")
 app.add_typer(ledger.app, name="ledger")
 for role in participants.ROLES:

@@ -20,6 +20,7 @@ from pydantic_core import from_json
 from mithridate.errors import InputError
 from mithridate.ledger.codec import printable
 from mithridate.ledger.network import Reverted
+from mithridate.proxies import proxy_for
 
 MAX_ANSWER_BYTES = 8 << 20
 """A block of a thousand transactions' hashes has 70 kB, the largest page of the contract 20 kB."""
@@ -86,10 +87,7 @@ class Endpoint:
         self._url = url
         self._answer_s = answer_s
         self._ids = itertools.count(1)
-        timeout = urllib3.Timeout(connect=CONNECT_S, read=answer_s)
-        self._pool = urllib3.PoolManager(
-            maxsize=32, retries=False, timeout=timeout, ssl_context=ssl.create_default_context()
-        )
+        self._pool = _pool(parts.scheme, str(parts.hostname), answer_s)
 
     def head(self) -> Head:
         """The last block this node has."""
@@ -245,6 +243,16 @@ def digest(value: object, what: str) -> bytes:
     if len(data) != HASH_BYTES:
         raise EndpointFailed(f"answers something else where {what} belongs")
     return data
+
+
+def _pool(scheme: str, host: str, answer_s: float) -> urllib3.PoolManager:
+    timeout = urllib3.Timeout(connect=CONNECT_S, read=answer_s)
+    # What is not encrypted stays within the machine, where no proxy has a part.
+    proxy = proxy_for(host) if scheme == "https" else None
+    trust = ssl.create_default_context()
+    if proxy is None:
+        return urllib3.PoolManager(maxsize=32, retries=False, timeout=timeout, ssl_context=trust)
+    return urllib3.ProxyManager(proxy, maxsize=32, retries=False, timeout=timeout, ssl_context=trust)
 
 
 def _checked(url: str) -> Any:

@@ -18,7 +18,9 @@ from mithridate.ledger.accounts import Account, account_from_key
 
 PASSWORD_VARIABLE = "MITHRIDATE_PASSWORD"  # noqa: S105 - where to find it, not a password
 PRIVATE = stat.S_IRUSR | stat.S_IWUSR
-OPEN_TO_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+CREDENTIALS_VARIABLE = "CREDENTIALS_DIRECTORY"
+OPEN_TO_ALL = stat.S_IRWXO
+OPEN_TO_OTHERS = stat.S_IRWXG | OPEN_TO_ALL
 MAX_BYTES = 1 << 16
 MIN_PASSWORD = 12
 SCRYPT_N = 1 << 18
@@ -93,10 +95,16 @@ def _keystore(path: Path) -> dict[str, Any]:
     return dict(document)
 
 
+def _is_credential(path: Path) -> bool:
+    # systemd hands credentials over in a folder for this process alone, by an access list that looks like a group's.
+    folder = os.environ.get(CREDENTIALS_VARIABLE, "")
+    return bool(folder) and path.absolute().parent == Path(folder)
+
+
 def _private_text(path: Path) -> str:
     try:
         with path.open("rb") as stream:
-            if os.fstat(stream.fileno()).st_mode & OPEN_TO_OTHERS:
+            if os.fstat(stream.fileno()).st_mode & (OPEN_TO_ALL if _is_credential(path) else OPEN_TO_OTHERS):
                 raise InputError(f"{path} is open to other users: run `chmod 600 {path}`")
             content = stream.read(MAX_BYTES + 1)
     except OSError as error:

@@ -337,6 +337,20 @@ class PeerService:
             raise
 
 
+def reach(seat: Seat, key: bytes, certificate: bytes, timeout: float) -> None:
+    """Returns if a validator's door is open to the holder of a key and its certificate, both PEM; nothing is sent.
+
+    Raises:
+        MessageError: nobody answers there within `timeout` seconds, it is not that validator, or it refuses the holder.
+    """
+    with _channel(seat, key, certificate, ()) as channel:
+        try:
+            grpc.channel_ready_future(channel).result(timeout=timeout)
+        except grpc.FutureTimeoutError:
+            text = f"{seat.name} at {seat.address} does not complete the TLS handshake within {timeout:g} s"
+            raise MessageError(text) from None
+
+
 class _Handler(grpc.GenericRpcHandler):  # type: ignore[misc]
     def __init__(self, deliver: object) -> None:
         self._deliver = grpc.stream_unary_rpc_method_handler(deliver)

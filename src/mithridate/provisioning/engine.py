@@ -21,6 +21,7 @@ from nvflare.lighter.spec import Builder
 
 from mithridate.errors import EnrolmentError
 from mithridate.provisioning.consortium import Consortium, Participant, Role
+from mithridate.provisioning.engine_logs import log_config
 from mithridate.provisioning.engine_settings import (
     authorization,
     client_resources,
@@ -140,8 +141,10 @@ class ConsortiumSettings(Builder):  # type: ignore[misc]
     def _common(local: Path, connections: int) -> None:
         _write(local / "comm_config.json", communication(connections))
         _write(local / "authorization.json", authorization())
-        for name in ("resources.json.default", "authorization.json.default", "privacy.json.sample"):
-            (local / name).unlink(missing_ok=True)
+        _write(local / "log_config.json", log_config())
+        for name in ("resources", "authorization", "log_config"):
+            (local / f"{name}.json.default").unlink(missing_ok=True)
+        (local / "privacy.json.sample").unlink(missing_ok=True)
 
 
 def _project(consortium: Consortium) -> Project:

@@ -58,8 +58,13 @@ def ask_admission(kit: Kit, key_file: Path, *, timeout: float = 5.0, patience: f
     Raises:
         CertificateRefused: the coordinator refuses it; the message has the coordinator's reason, where it gave one.
     """
-    place = kit.roster.coordinator
     key = read_bounded(key_file, MAX_BYTES, "the unlocked key")
+    ask_admission_with(kit, key, timeout=timeout, patience=patience)
+
+
+def ask_admission_with(kit: Kit, key: bytes, *, timeout: float = 5.0, patience: float = 1.0) -> None:
+    """See `ask_admission`, with the participant's key in PEM, for whoever does not start the engine."""
+    place = kit.roster.coordinator
     credentials = grpc.ssl_channel_credentials(certificate_to_pem(kit.root), key, certificate_to_pem(kit.certificate))
     with grpc.secure_channel(f"{place.host}:{place.port}", credentials) as channel:
         try:

@@ -151,5 +151,7 @@ def _start(participant: Participant) -> str:
     return f"""#!/bin/sh
 # Starts {participant.name}, {participant.role} of {participant.organisation}. The keys' password comes from the
 # environment (MITHRIDATE_PASSWORD), from a file (--password-file FILE), or is asked for.
+# `mithridate preflight` tells whether it can start. As a service of this machine: the release's
+# deploy/systemd/mithridate@.service, or deploy/compose.yml; docs/deployment.md explains both.
 exec mithridate {participant.role} start "$(dirname "$0")" "$@"
 """

@@ -148,6 +148,18 @@ def _key_in_memory(kit: Kit, key: RsaKey) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def in_use(folder: Path) -> bool:
+    """Whether a participant runs from the kit in a folder, on this machine, now."""
+    try:
+        with (folder / LOCK_FILE).open("rb") as stream:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 @contextmanager
 def _alone(kit: Path) -> Iterator[None]:
     with (kit / LOCK_FILE).open("w") as stream:

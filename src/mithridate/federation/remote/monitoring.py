@@ -28,15 +28,22 @@ class Told:
         role: the participant's.
         status: its agent's.
         more: further numbers by name, each with what it means.
+        sites: the sites that are connected, by name; None of whoever has none.
     """
 
     def __init__(
-        self, name: str, role: str, status: Status, more: Callable[[], dict[str, tuple[str, float]]] = dict
+        self,
+        name: str,
+        role: str,
+        status: Status,
+        more: Callable[[], dict[str, tuple[str, float]]] = dict,
+        sites: Callable[[], list[str]] | None = None,
     ) -> None:
         self._name = name
         self._role = role
         self._status = status
         self._more = more
+        self._sites = sites
         self._started = time.time()
         self._well = time.time()
 
@@ -53,6 +60,7 @@ class Told:
             "phase": status.phase,
             "problem": status.problem,
             "started": round(self._started),
+            **({} if self._sites is None else {"sites": self._sites()}),
             **{name: number for name, (_, number) in self._more().items()},
         }
 

@@ -1,6 +1,5 @@
 """A participant as a process: from its start-up kit and its keys to the agent that plays its role."""
 
-import hashlib
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from mithridate.federation.remote.curator_agent import CuratorAgent, ReferenceHa
 from mithridate.federation.remote.deploying import initial_model
 from mithridate.federation.remote.desk import Desk, Roles
 from mithridate.federation.remote.hospital_agent import HospitalAgent
+from mithridate.federation.remote.ledger_terms import check_code
 from mithridate.federation.remote.malice import Malice
 from mithridate.federation.remote.meetings import RemoteMeetings, restart_process
 from mithridate.federation.remote.records import hospital_records, reference_records
@@ -40,7 +40,6 @@ from mithridate.ledger.store import ModelStore
 from mithridate.mpc.remote_peers import PeerService, Seat
 from mithridate.provisioning.consortium import Role
 from mithridate.provisioning.keys import ParticipantKeys
-from mithridate.provisioning.ledger_terms import LedgerTerms
 from mithridate.provisioning.opened_kit import Kit
 from mithridate.provisioning.study_inputs import StudyInputs
 from mithridate.study import Study
@@ -114,7 +113,7 @@ def stand(kit: Kit, keys: ParticipantKeys) -> Standing:
     network = EvmNetwork(settings.endpoints, finality=settings.finality, agreement=settings.agreement)
     deployment = Deployment(kit.terms.addresses)
     check(network, deployment)
-    _check_code(network, kit.terms)
+    check_code(network, kit.terms)
     ledger = ContractLedger(network, deployment, keys.account)
     if ledger.configuration() != kit.study.configuration_hash():
         raise LedgerError("the ledger's study is another than the kit's: its configuration hash differs")
@@ -285,10 +284,3 @@ def _register_keys(standing: Standing) -> None:
         raise LedgerError(f"{standing.name} is not a member of the consortium on the ledger")
     if (member.signing_key, member.envelope_key) != (signing, envelope):
         ledger.register_keys(signing_key=signing, envelope_key=envelope)
-
-
-def _check_code(network: EvmNetwork, terms: LedgerTerms) -> None:
-    for name, digest in terms.code.items():
-        found = hashlib.sha256(network.code(terms.addresses[name])).hexdigest()
-        if found != digest:
-            raise LedgerError(f"the contract {name} has the code {found[:16]}..., the kit says {digest[:16]}...")

@@ -13,6 +13,7 @@ from mithridate.federation.remote.coordinator_agent import CoordinatorAgent
 from mithridate.federation.remote.monitoring import Monitor, Told
 from mithridate.federation.remote.participant import Standing
 from mithridate.provisioning.consortium import Role
+from mithridate.provisioning.engine_logs import begin_log
 from mithridate.provisioning.engine_process import run_engine
 from mithridate.provisioning.keys import ParticipantKeys
 from mithridate.provisioning.opened_kit import Kit
@@ -39,6 +40,7 @@ def run_participant(kit: Kit, keys: ParticipantKeys, *, stay: bool = False) -> i
     Raises:
         MithridateError: it cannot begin: its kit, records, policy, ports or ledger are not as they should be.
     """
+    begin_log(kit.folder)
     standing = participant.stand(kit, keys)
     role = kit.member.participant.role
     numbers: Callable[[], dict[str, tuple[str, float]]]
@@ -69,7 +71,8 @@ def _run(
     stay: bool,
 ) -> int:
     person = standing.kit.member.participant
-    told = Told(person.name, person.role.value, agent.status, numbers)
+    sites = connection.sites if isinstance(connection, ServerConnection) else None
+    told = Told(person.name, person.role.value, agent.status, numbers, sites)
     port = standing.kit.settings.monitoring.port
     monitor = Monitor(told, port) if port else None
     failed: list[MithridateError] = []
