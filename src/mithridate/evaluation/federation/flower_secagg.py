@@ -53,11 +53,12 @@ class _Clients:
             return None
         context = self._states.setdefault(hospital, Context(1, node, {}, RecordDict(), {}))
         stays = hospital in self._present
-        with self._clock.on("uncounted"):
-            sent = RecordDict(dict(message.content)) if hospital in self._sized else None
+        sent = message.content
+        # The mod takes entries out of what the workflow may have put into several messages; a network copies them.
+        message.content = RecordDict({key: _copied(record) for key, record in sent.items()})
         with self._clock.on(CLIENT if stays else UNCOUNTED):
             reply = secaggplus_mod(message, context, self._train)
-        if sent is not None:
+        if hospital in self._sized:
             self.bytes.add(sent, reply.content)
         return reply
 
@@ -68,6 +69,10 @@ class _Clients:
             update = ndarrays_to_parameters([self._workload.update(hospital)])
             result = FitRes(Status(Code.OK, ""), update, self._workload.weight(hospital), {})
             return Message(compat.fitres_to_recorddict(result, keep_input=False), reply_to=message)
+
+
+def _copied(record: Any) -> Any:
+    return ConfigRecord(dict(record)) if isinstance(record, ConfigRecord) else record
 
 
 def measure(workload: Workload, shares: int, threshold: int) -> Work:
