@@ -18,13 +18,13 @@ from mithridate.evaluation.federation.figures import (
     shortfalls,
     work_figures,
 )
-from mithridate.evaluation.federation.flower import flower_python
-from mithridate.evaluation.federation.measuring import extrapolation_errors, gram_seconds, machine, measure_all
+from mithridate.evaluation.federation.flower import FlowerWorker, flower_python
+from mithridate.evaluation.federation.measuring import gram_seconds, line_errors, machine, measure_all, measurer
 from mithridate.evaluation.federation.plot import draw
 from mithridate.evaluation.federation.profiles import Profile, profile_of
 from mithridate.evaluation.federation.round_time import RoundTime, round_times
 
-RESULT, PLOT = "federation.json", "federation.svg"
+RESULT, WORKS, PLOT = "federation.json", "work.json", "federation.svg"
 
 
 def run(profile: str = "smoke", out: Path | None = None) -> dict[str, Any]:
@@ -45,10 +45,13 @@ def run(profile: str = "smoke", out: Path | None = None) -> dict[str, Any]:
     chosen = profile_of(profile)
     flower_python()
     folder = _new_folder(out or Path("runs") / f"federation-{datetime.now(UTC):%Y%m%d-%H%M%S}")
-    works = list(measure_all(chosen))
-    draw(folder / PLOT, works)
     times = round_times(folder / "rounds", chosen.rounds) if chosen.rounds else {}
-    figures = [*_apart(chosen), *growth_figures(works), *_line(extrapolation_errors(works)), *work_figures(works)]
+    with FlowerWorker() as worker:
+        works = list(measure_all(chosen, measurer(worker)))
+        line = line_errors(works, measurer(worker))
+    (folder / WORKS).write_text(json.dumps([work.to_dict() for work in works], indent=1), encoding="utf-8")
+    draw(folder / PLOT, works)
+    figures = [*_apart(chosen), *growth_figures(works), *_line(line), *work_figures(works)]
     result = {
         "bench": "federation",
         "profile": profile,
@@ -74,10 +77,7 @@ def _apart(profile: Profile) -> list[Figure]:
 
 
 def _line(errors: dict[str, float]) -> list[Figure]:
-    return [
-        figure(f"SecAgg+'s line through two sizes over what was measured, {who}", ratio, "")
-        for who, ratio in errors.items()
-    ]
+    return [figure(f"SecAgg+ on the line over SecAgg+ measured, {who}", ratio, "") for who, ratio in errors.items()]
 
 
 def _new_folder(folder: Path) -> Path:

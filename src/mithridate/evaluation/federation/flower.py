@@ -8,8 +8,9 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Mapping
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import mithridate
 from mithridate.errors import BenchmarkError, InputError
@@ -17,7 +18,7 @@ from mithridate.errors import BenchmarkError, InputError
 VARIABLE = "MITHRIDATE_FLOWER"
 DEFAULT = Path(".venv-flower/bin/python")
 WORKER = "mithridate.evaluation.federation.flower_worker"
-LIMIT_S = 3600.0
+ANSWER = "mithridate: "
 
 
 def flower_python() -> Path:
@@ -42,22 +43,48 @@ def flower_environment(home: Path) -> dict[str, str]:
     return {**os.environ, **own}
 
 
-def measure_in_flower(job: Mapping[str, Any]) -> dict[str, Any]:
-    """Runs one job of `flower_worker` to its end.
+class FlowerWorker:
+    """Flower's interpreter, which measures one job after another; it runs within a `with` block."""
 
-    Raises:
-        BenchmarkError: it failed; the message holds the end of what it said.
-    """
-    with tempfile.TemporaryDirectory() as home:
-        done = subprocess.run(
-            [str(flower_python()), "-m", WORKER, json.dumps(job)],
-            env=flower_environment(Path(home)),
-            capture_output=True,
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._process: subprocess.Popen[str] | None = None
+        self._errors: IO[str] | None = None
+
+    def __enter__(self) -> "FlowerWorker":
+        home = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
+        self._errors = self._stack.enter_context((home / "log").open("w+", encoding="utf-8"))
+        self._process = subprocess.Popen(
+            [str(flower_python()), "-m", WORKER],
+            env=flower_environment(home),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
             text=True,
-            timeout=LIMIT_S,
-            check=False,
         )
-    if done.returncode != 0:
-        raise BenchmarkError(f"Flower's part of the benchmark failed:\n{done.stderr[-2000:]}")
-    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return answer
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+        self._stack.close()
+
+    def measure(self, job: Mapping[str, Any]) -> dict[str, Any]:
+        """Runs one job; the answer is a `Work` in JSON.
+
+        Raises:
+            BenchmarkError: it failed; the message holds the end of what it said.
+        """
+        process = self._process
+        if process is None or process.stdin is None or process.stdout is None or self._errors is None:
+            raise BenchmarkError("Flower's interpreter is not running: use FlowerWorker in a with block")
+        with suppress(BrokenPipeError):
+            process.stdin.write(json.dumps(job) + "\n")
+            process.stdin.flush()
+        for line in process.stdout:
+            if line.startswith(ANSWER):
+                answer: dict[str, Any] = json.loads(line.removeprefix(ANSWER))
+                return answer
+        self._errors.seek(0)
+        raise BenchmarkError(f"Flower's part of the benchmark failed:\n{self._errors.read()[-2000:]}")

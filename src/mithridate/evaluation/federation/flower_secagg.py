@@ -1,7 +1,8 @@
 """SecAgg+ of one round with Flower's own workflow and client mod, called as a ServerApp and a ClientApp call them.
 
-Source: Bell, Bonawitz, Gascon, Lepoint, Raykova, "Secure Single-Server Aggregation with (Poly)Logarithmic Overhead", ACM
-CCS 2020, as Flower implements it. Imports Flower, so only Flower's own interpreter loads it (`flower.py`).
+Source: J. Bell, K. Bonawitz, A. Gascon, T. Lepoint, M. Raykova, "Secure Single-Server Aggregation with
+(Poly)Logarithmic Overhead", ACM CCS 2020, as Flower implements it. Imports Flower, so only Flower's own interpreter
+loads it (`flower.py`).
 """
 
 from collections import defaultdict

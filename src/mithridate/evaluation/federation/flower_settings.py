@@ -1,4 +1,4 @@
-"""What the networked Flower run's server and clients are told: run settings, written by us and read in their processes."""
+"""What the networked Flower run is told: settings that we write and that its server and clients read."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass

@@ -1,6 +1,6 @@
-"""One measurement inside Flower's own interpreter: `python -m mithridate.evaluation.federation.flower_worker JOB`.
+"""Measurements inside Flower's own interpreter: `python -m mithridate.evaluation.federation.flower_worker`.
 
-The job and the answer are JSON; the answer is the last line of the output.
+A line of the input is a job in JSON, a line of the output that begins with `ANSWER` its `Work`.
 """
 
 import json
@@ -8,16 +8,20 @@ import sys
 from typing import Any
 
 from mithridate.evaluation.federation import flower_fedavg, flower_secagg
+from mithridate.evaluation.federation.flower import ANSWER
 from mithridate.evaluation.federation.work import FEDAVG, Work
 from mithridate.evaluation.federation.workload import Workload
 
-WARM = {"hospitals": 5, "parameters": 10_000, "dropped": False, "shares": 3, "threshold": 2}
+WARM = {"hospitals": 5, "dropped": False, "shares": 3, "threshold": 2}
 
 
-def main(job: dict[str, Any]) -> dict[str, Any]:
-    """Measures one arm at one size, after a small round that loads everything; the answer is a `Work` in JSON."""
-    _measure({**job, **WARM})
-    return _measure(job).to_dict()
+def main() -> None:
+    """Answers jobs until the input ends; before each measures a small round, which loads everything."""
+    for line in sys.stdin:
+        job = json.loads(line)
+        _measure({**job, **WARM})
+        sys.stdout.write(f"\n{ANSWER}{json.dumps(_measure(job).to_dict())}\n")
+        sys.stdout.flush()
 
 
 def _measure(job: dict[str, Any]) -> Work:
@@ -28,4 +32,4 @@ def _measure(job: dict[str, Any]) -> Work:
 
 
 if __name__ == "__main__":
-    sys.stdout.write("\n" + json.dumps(main(json.loads(sys.argv[1]))) + "\n")
+    main()

@@ -1,7 +1,7 @@
 """The aggregation of one of Mithridate's rounds, with the code of hospitals, coordinator and validators.
 
-Hospitals come one by one and their rows are added up in blocks, so that 1,000 x 1M fit in memory; a validator in a study
-keeps all rows, for its gates. Left out: the gates (`bench verification`) and the ledger (`bench ledger`).
+Hospitals come one by one and their rows are added up in blocks, so that 1,000 x 1M fit in memory; in a study a
+validator keeps all rows, for its gates. Left out: the gates (`bench verification`) and the ledger (`bench ledger`).
 """
 
 import time
@@ -32,8 +32,8 @@ from mithridate.mpc.peers import memory_peers
 from mithridate.mpc.shares import ReplicatedShare
 from mithridate.verification.verdict import Rule
 
-BLOCK = 8
-"""Rows of the block in which shares are added up."""
+BLOCK = 2
+"""Rows of the block in which shares are added up: the aggregate needs no more of them at hand."""
 TOLERANCE = 2.0**-18
 """Rounding to the grid and of the quotient, 2^-19 each."""
 HOSPITAL, COORDINATOR = "hospital", "coordinator"

@@ -1,4 +1,4 @@
-"""What one arm spent on one round's aggregation, and what a larger model would cost it."""
+"""What one arm spent on one round's aggregation, and what more hospitals would cost it."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -27,7 +27,7 @@ class Work:
         up: bytes that one hospital sends.
         down: bytes that one hospital receives.
         error: largest difference from the mean in float64; None where extrapolated.
-        extrapolated_from: d of the measured sizes; empty where measured.
+        extrapolated_from: n of the measured sizes; empty where measured.
     """
 
     arm: str
@@ -62,35 +62,34 @@ class Work:
         return cls(**{**document, "extrapolated_from": tuple(document["extrapolated_from"])})
 
 
-def extrapolate(low: Work, high: Work, parameters: int) -> Work:
-    """What an arm would spend at `parameters`, on the straight line through two measured sizes.
+def extrapolate(low: Work, high: Work, hospitals: int) -> Work:
+    """What an arm would spend on n hospitals, on the straight line through two measured numbers of them.
+
+    A client's own part does not change with n while its neighbours are as many: `high`'s stands.
 
     Args:
-        low: measured at fewer parameters than `high`, otherwise the same.
+        low: measured with fewer hospitals than `high`, otherwise the same, SecAgg+'s number of shares included.
         high: measured.
-        parameters: d, above both.
+        hospitals: n, above both.
 
     Raises:
-        BenchmarkError: the two are not of one arm, one n and one share of drop-outs, or in another order.
+        BenchmarkError: the two are not of one arm, model and share of drop-outs, or in another order.
     """
-    if (low.arm, low.hospitals, low.dropped) != (high.arm, high.hospitals, high.dropped):
-        raise BenchmarkError("an extrapolation takes two sizes of one arm with the same hospitals")
-    if not low.parameters < high.parameters < parameters:
-        raise BenchmarkError(f"{parameters} parameters do not lie beyond {low.parameters} and {high.parameters}")
+    if (low.arm, low.parameters, low.dropped) != (high.arm, high.parameters, high.dropped):
+        raise BenchmarkError("an extrapolation takes two measurements of one arm with the same model")
+    if not low.hospitals < high.hospitals < hospitals:
+        raise BenchmarkError(f"{hospitals} hospitals do not lie beyond {low.hospitals} and {high.hospitals}")
 
     def line(first: float, second: float) -> float:
-        return first + (second - first) * (parameters - low.parameters) / (high.parameters - low.parameters)
+        return first + (second - first) * (hospitals - low.hospitals) / (high.hospitals - low.hospitals)
 
     return replace(
         high,
-        parameters=parameters,
-        hospital=line(low.hospital, high.hospital),
+        hospitals=hospitals,
         servers=line(low.servers, high.servers),
         parts={name: line(low.parts[name], high.parts[name]) for name in high.parts},
-        up=line(low.up, high.up),
-        down=line(low.down, high.down),
         error=None,
-        extrapolated_from=(low.parameters, high.parameters),
+        extrapolated_from=(low.hospitals, high.hospitals),
     )
 
 

@@ -1,6 +1,5 @@
 """The same hospitals for every arm of the benchmark: their updates, weights, and who drops out."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,7 +51,7 @@ class Workload:
             total += self.weight(hospital) * self.update(hospital).astype(np.float64)
         return total / sum(map(self.weight, self.present))
 
-    def check(self, arm: str, aggregate: Sequence[float] | NDArray[np.floating], tolerance: float) -> float:
+    def check(self, arm: str, aggregate: NDArray[np.float32] | NDArray[np.float64], tolerance: float) -> float:
         """Largest difference between an arm's aggregate and the mean.
 
         Raises:
