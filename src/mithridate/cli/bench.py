@@ -17,6 +17,7 @@ BENCHMARKS = {
     "demo": "the demo's comparison over five seeds",
     "detection": "who is caught: attacks x defences x datasets, encrypted and in the clear; smoke, everyday or full",
     "faults": "kills in a consortium of processes: smoke (3 a role) or full (20 a role)",
+    "federation": "a round beside Flower's FedAvg and SecAgg+: work, bytes, seconds over loopback; smoke or full",
     "inference": "encrypted inference beside plaintext",
     "ledger": "changes, rounds and openings, embedded, served and on two networks of four sealers",
     "memory": "peak memory of a study of 10 hospitals x 1M parameters",
@@ -24,8 +25,8 @@ BENCHMARKS = {
     "verification": "a secure round beside a plain one; time, megabytes and rounds of each gate",
 }
 """Name -> what it measures; its module is `mithridate.evaluation.bench_NAME`, its function `run()`."""
-SETTINGS = {"detection": {"profile", "out", "workers"}, "faults": {"profile"}}
-"""Those with settings."""
+SETTINGS = {"detection": ("profile", "out", "workers"), "faults": ("profile",), "federation": ("profile", "out")}
+"""The benchmarks with settings."""
 
 
 def bench(
@@ -35,14 +36,16 @@ def bench(
     profile: Annotated[
         str | None,
         typer.Option(
-            help="detection: smoke (ten minutes), everyday (an hour), full (hours); faults: smoke or full.",
+            help="detection: smoke (ten minutes), everyday (an hour), full (hours); "
+            "faults: smoke or full; federation: smoke (two minutes), full (half an hour).",
             show_default=False,
         ),
     ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
-            help="detection: folder of results and report, from which a stopped run goes on.", show_default=False
+            help="detection: folder of results and report, from which a stopped run goes on; federation: a new folder.",
+            show_default=False,
         ),
     ] = None,
     workers: Annotated[
@@ -59,14 +62,15 @@ def bench(
         raise InputError(f"unknown benchmark {name!r}: one of {', '.join(BENCHMARKS)}")
     given = {"profile": profile, "out": out, "workers": workers}
     chosen = {key: value for key, value in given.items() if value is not None}
-    for key in chosen.keys() - SETTINGS.get(name, set()):
-        others = ", ".join(bench for bench, keys in SETTINGS.items() if key in keys)
-        raise InputError(f"--{key} is for `mithridate bench {others}`, not for {name}")
+    for key in chosen.keys() - set(SETTINGS.get(name, ())):
+        takers = " and ".join(f"`mithridate bench {each}`" for each, keys in SETTINGS.items() if key in keys)
+        raise InputError(f"--{key} is for {takers}; {name} does not have it")
     with stdout_held() if json else contextlib.nullcontext():
         result: dict[str, Any] = import_module(f"mithridate.evaluation.bench_{name}").run(**chosen)
     if json:
         print_json(result)
         return
+    _print_notes(result)
     _print_table(result)
     if "report" in result:
         typer.echo(f"Report: {result['report']}")
@@ -78,6 +82,14 @@ def _answer_list(*, json: bool) -> None:
         return
     for name, measures in BENCHMARKS.items():
         typer.echo(f"{name:<12} {measures}")
+
+
+def _print_notes(result: Mapping[str, Any]) -> None:
+    """What a benchmark says before its table: the goals it misses, then what to know of its figures."""
+    for shortfall in result.get("shortfalls", ()):
+        typer.echo(f"short of its goal: {shortfall}")
+    for fact in result.get("facts", ()):
+        typer.echo(f"note: {fact}")
 
 
 def _print_table(result: Mapping[str, Any]) -> None:

@@ -343,7 +343,7 @@ def reach(seat: Seat, key: bytes, certificate: bytes, timeout: float) -> None:
     Raises:
         MessageError: nobody answers there within `timeout` seconds, it is not that validator, or it refuses the holder.
     """
-    with _channel(seat, key, certificate, ()) as channel:
+    with _channel(seat, seat.certificate, key, certificate, ()) as channel:
         try:
             grpc.channel_ready_future(channel).result(timeout=timeout)
         except grpc.FutureTimeoutError:
