@@ -183,7 +183,9 @@ contents = st.one_of(
     st.just(CANARY),
     st.sampled_from([MESSAGE, CURATED, SET, MODEL, b"\x91" * 1000, b"\x85" + b"\x90" * 500, b"\0" * 32]),
 )
-oddities = st.one_of(st.none(), st.booleans(), st.floats(), st.text(max_size=10), st.lists(st.integers(), max_size=3))
+oddities = st.one_of(
+    st.none(), st.booleans(), st.floats(), st.text(max_size=10), st.lists(st.integers(0, 9), max_size=3)
+)
 
 
 @settings(deadline=None)

@@ -62,9 +62,11 @@ def action(member):
     np.save(folder / f"{section}-{rank}.npy", np.stack([out.first, out.second]))
 
 for section in ("first", "second"):
-    while not (folder / f"{section}-{rank}.npy").exists():
+    # One may be done with its part when another is killed, and must hold the section again all the same.
+    while not (folder / f"{section}-{rank}.held").exists():
         try:
             meetings.hold(section, 30.0, action)
+            (folder / f"{section}-{rank}.held").touch()
         except (NotMet, HungUp) as error:
             with open(folder / f"reasons-{rank}", "a") as reasons:
                 reasons.write(f"{error}\\n")
