@@ -94,7 +94,9 @@ def test_nothing_is_overwritten(participant: Path, tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "full").iterdir()] == ["mine"]
 
 
-def rewritten(source: Path, target: Path, change: Callable[[tarfile.TarInfo, bytes], tuple[tarfile.TarInfo, bytes]]) -> None:
+def rewritten(
+    source: Path, target: Path, change: Callable[[tarfile.TarInfo, bytes], tuple[tarfile.TarInfo, bytes]]
+) -> None:
     with tarfile.open(source) as old, tarfile.open(target, "w") as new:
         for entry in old:
             stream = old.extractfile(entry)
@@ -115,7 +117,18 @@ def test_an_altered_file_is_found_and_nothing_is_left(participant: Path, tmp_pat
     assert not (tmp_path / "new").exists()
 
 
-NAMES = ("../evil", "/evil", "kit/../../evil", "kit/./evil", "kit//evil", "other/evil", "kit", "", "kit\\..\\evil", "./kit/x")
+NAMES = (
+    "../evil",
+    "/evil",
+    "kit/../../evil",
+    "kit/./evil",
+    "kit//evil",
+    "other/evil",
+    "kit",
+    "",
+    "kit\\..\\evil",
+    "./kit/x",
+)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -188,9 +188,7 @@ def test_validators_see_each_other(own: Own) -> None:
         Seat(m.participant.name, f"{m.participant.host}:{m.participant.port}", m.pem.encode())
         for m in roster.of(Role.VALIDATOR)
     ]
-    keys = [
-        site.keys.tls.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) for site in sites.values()
-    ]
+    keys = [site.keys.tls.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) for site in sites.values()]
     first = sites["validator-0"]
     one = PeerService(1, (seats[0], seats[1], seats[2]), keys[1], 10, 5.0)
     try:
@@ -206,9 +204,7 @@ def test_validators_see_each_other(own: Own) -> None:
         one.close()
 
 
-def test_the_command_exits_by_what_it_found(
-    own: Own, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_exits_by_what_it_found(own: Own, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "password").write_text(PASSWORD, encoding="utf-8")
     (tmp_path / "password").chmod(0o600)
     given = ["--json", "--password-file", str(tmp_path / "password")]
