@@ -8,14 +8,13 @@ import pytest
 
 from mithridate.federation.prepared import Prepared
 from mithridate.ledger import keystore as accounts
-from mithridate.operation.site import Site
 from mithridate.poc.consortium import Pace, ProvisionedConsortium, provision_consortium
 from mithridate.poc.ground import EMBEDDED, start_ground
 from mithridate.poc.run import _on
 from mithridate.poc.study import poc_study
 from mithridate.provisioning import keystore
 
-PASSWORD = "the password of all of them"
+PASSWORD = "the password of all of them"  # noqa: S105
 
 
 @pytest.fixture(scope="session")
@@ -42,7 +41,3 @@ def own(consortium: ProvisionedConsortium, tmp_path: Path) -> Callable[[str], Pa
         return tmp_path / name / "kit"
 
     return copy
-
-
-def site(kit: Path, password: str = PASSWORD) -> Site:
-    return Site(kit, lambda: password)

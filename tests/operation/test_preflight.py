@@ -18,7 +18,7 @@ from mithridate.operation.site import Site
 from mithridate.provisioning.consortium import Role
 from mithridate.provisioning.opened_kit import unlocked
 
-PASSWORD = "the password of all of them"
+PASSWORD = "the password of all of them"  # noqa: S105
 AWAY = {"way to the coordinator": "PROBLEM", "admission by the coordinator": "NOT RUN"}
 """The coordinator runs in none of these tests."""
 Own = Callable[[str], Path]
@@ -37,8 +37,8 @@ def text(site: Site, name: str) -> str:
     return next(finding.text for finding in examine(site) if finding.check == name)
 
 
-def at(kit: Path, password: str = PASSWORD, now: Callable[[], datetime] = later()) -> Site:
-    return Site(kit, lambda: password, now)
+def at(kit: Path, password: str = PASSWORD, now: Callable[[], datetime] | None = None) -> Site:
+    return Site(kit, lambda: password, now or later())
 
 
 def settings(kit: Path, old: str, new: str) -> None:
@@ -107,7 +107,7 @@ def test_an_altered_kit(own: Own) -> None:
 
 
 def test_a_certificate_that_ended(own: Own) -> None:
-    assert "PROBLEM" == outcomes(at(own("auditor"), now=later(days=400)))["start-up kit"]
+    assert outcomes(at(own("auditor"), now=later(days=400)))["start-up kit"] == "PROBLEM"
 
 
 def test_a_revocation_list_about_to_end(own: Own) -> None:

@@ -14,7 +14,7 @@ from mithridate.operation.site import Site
 from mithridate.operation.status import overview
 from mithridate.provisioning.opened_kit import in_use, unlocked
 
-PASSWORD = "the password of all of them"
+PASSWORD = "the password of all of them"  # noqa: S105
 Own = Callable[[str], Path]
 
 
