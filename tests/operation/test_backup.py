@@ -51,6 +51,7 @@ def test_what_comes_back_is_what_went_in(participant: Path, tmp_path: Path) -> N
     assert set(before) - set(after) == {"kit/lock", "kit/startup/client.key", "secret-in-memory"}
     assert after == {name: before[name] for name in after}
     assert copied.files == restored.files == len(after)
+    assert copied.size == restored.size == sum(map(len, after.values()))
     assert (tmp_path / "new/keys/tls.p12").stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "new/kit/start.sh").stat().st_mode & 0o700 == 0o700
     assert not (tmp_path / "new/kit/startup/client.key").exists()
@@ -94,10 +95,9 @@ def test_nothing_is_overwritten(participant: Path, tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "full").iterdir()] == ["mine"]
 
 
-Change = Callable[[tarfile.TarInfo, bytes], tuple[tarfile.TarInfo, bytes]]
-
-
-def rewritten(source: Path, target: Path, change: Change) -> None:
+def rewritten(
+    source: Path, target: Path, change: Callable[[tarfile.TarInfo, bytes], tuple[tarfile.TarInfo, bytes]]
+) -> None:
     with tarfile.open(source) as old, tarfile.open(target, "w") as new:
         for entry in old:
             stream = old.extractfile(entry)
@@ -119,8 +119,16 @@ def test_an_altered_file_is_found_and_nothing_is_left(participant: Path, tmp_pat
 
 
 NAMES = (
-    *("../evil", "/evil", "kit/../../evil", "kit/./evil", "kit//evil"),
-    *("other/evil", "kit", "", "kit\\..\\evil", "./kit/x"),
+    "../evil",
+    "/evil",
+    "kit/../../evil",
+    "kit/./evil",
+    "kit//evil",
+    "other/evil",
+    "kit",
+    "",
+    "kit\\..\\evil",
+    "./kit/x",
 )
 
 

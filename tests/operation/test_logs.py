@@ -4,6 +4,7 @@ import json
 import logging
 import logging.config
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ def record(message: str, *arguments: object, level: int = logging.INFO) -> loggi
 
 
 @pytest.fixture
-def kit(tmp_path: Path) -> Path:
+def kit(tmp_path: Path) -> Iterator[Path]:
     (tmp_path / "local").mkdir()
     (tmp_path / "local" / "log_config.json").write_text(json.dumps(log_config()), encoding="utf-8")
     root = logging.getLogger()

@@ -41,7 +41,7 @@ def restore(archive: Path, to: Path) -> Copied:
 
 
 def _unpack(source: tarfile.TarFile, to: Path) -> tuple[dict[str, str], int]:
-    """SHA-256 by path of what was unpacked, the manifest included, and how many bytes."""
+    """SHA-256 by path of what was unpacked, the manifest included, and how many bytes without it."""
     found: dict[str, str] = {}
     size = 0
     for entry in source:
@@ -55,7 +55,7 @@ def _unpack(source: tarfile.TarFile, to: Path) -> tuple[dict[str, str], int]:
             shutil.copyfileobj(content, stream, _CHUNK)
         target.chmod(entry.mode & stat.S_IRWXU | PRIVATE)
         found[name] = digest(target)
-        size += entry.size
+        size += entry.size if name != MANIFEST else 0
     return found, size
 
 

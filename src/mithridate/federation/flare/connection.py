@@ -50,9 +50,8 @@ class SiteConnection:
         return _body(reply, self._timeout)
 
     def leave(self) -> None:
-        """Ends the engine; returns once it was told."""
-        if self._engine.done():
-            threading.Thread(target=self._engine.result().shutdown, name="leave", daemon=True).start()
+        """Ends the engine, as soon as it runs; returns at once."""
+        self._engine.add_done_callback(lambda engine: _in_thread(engine.result().shutdown))
 
 
 class ServerConnection:
@@ -89,9 +88,12 @@ class ServerConnection:
         return sorted(client.name for client in self._engine.result().get_clients())
 
     def leave(self) -> None:
-        """Ends the engine; returns once it was told."""
-        if self._engine.done():
-            threading.Thread(target=self._engine.result().shutdown_server, name="leave", daemon=True).start()
+        """Ends the engine, as soon as it runs; returns at once."""
+        self._engine.add_done_callback(lambda engine: _in_thread(engine.result().shutdown_server))
+
+
+def _in_thread(end: Callable[[], object]) -> None:
+    threading.Thread(target=end, name="leave", daemon=True).start()
 
 
 def _body(reply: object, timeout: float) -> bytes:

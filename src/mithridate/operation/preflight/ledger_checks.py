@@ -1,5 +1,6 @@
 """The ledger's network, the clocks, and what the ledger holds of the study and of this participant."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from statistics import median
@@ -58,7 +59,7 @@ def clock(site: Site) -> str:
     """This machine's clock is right, as far as the ledger's nodes can tell."""
     now = site.now().timestamp()
     newest = max(head.timestamp for head in map(_head, site.endpoints) if isinstance(head, Head))
-    offsets = [offset for url in site.kit.settings.ledger.endpoints if (offset := _offset(url)) is not None]
+    offsets = [offset for url in site.kit.settings.ledger.endpoints if (offset := _offset(url, site.now)) is not None]
     # A block can be old, as nothing happens on some networks, but not from the future.
     ahead = newest - now
     if ahead > CLOCK_S or (offsets and abs(median(offsets)) > CLOCK_S):
@@ -152,14 +153,14 @@ def _head(endpoint: Endpoint) -> Head | str:
         return str(error)
 
 
-def _offset(url: str) -> float | None:
+def _offset(url: str, clock: Callable[[], datetime]) -> float | None:
     """Seconds by which a node's clock is ahead of this machine's, by the date in its answers' header."""
     timeout = urllib3.Timeout(connect=ANSWER_S, read=ANSWER_S)
     try:
         with urllib3.PoolManager(retries=False, timeout=timeout) as pool:
-            before = datetime.now(UTC)
+            before = clock()
             answer = pool.request("HEAD", url, redirect=False, preload_content=False)
-            middle = before + (datetime.now(UTC) - before) / 2
+            middle = before + (clock() - before) / 2
             answer.close()
             return (parsedate_to_datetime(answer.headers["Date"]) - middle).total_seconds()
     except (urllib3.exceptions.HTTPError, OSError, KeyError, ValueError, TypeError):
