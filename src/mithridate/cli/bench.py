@@ -16,7 +16,7 @@ BENCHMARKS = {
     "aggregation": "sharing, sealing and summing 10 updates of 1M parameters, beside AES-GCM and SHA-256",
     "demo": "the demo's comparison over five seeds",
     "detection": "who is caught: attacks x defences x datasets, encrypted and in the clear; smoke, everyday or full",
-    "federation": "a round beside Flower's FedAvg and SecAgg+: work, bytes, seconds over loopback; smoke or full",
+    "federation": "a round beside Flower's FedAvg and SecAgg+: work, bytes, seconds over loopback",
     "inference": "encrypted inference beside plaintext",
     "ledger": "changes, rounds and openings, embedded, served and on two networks of four sealers",
     "memory": "peak memory of a study of 10 hospitals x 1M parameters",
@@ -36,7 +36,7 @@ def bench(
         str | None,
         typer.Option(
             help="detection: smoke (ten minutes), everyday (an hour), full (hours); "
-            "federation: smoke (two minutes), full (half an hour).",
+            "federation: smoke (two minutes), work and rounds (its halves), full (half an hour).",
             show_default=False,
         ),
     ] = None,

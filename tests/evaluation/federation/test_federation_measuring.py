@@ -60,7 +60,7 @@ def test_neighbours_grow_with_the_logarithm(hospitals: int, expected: tuple[int,
 def test_profiles_by_name() -> None:
     assert profile_of("full").sizes[-1] == (1000, 1_000_000)
     assert {n for n, _ in PROFILES["full"].sizes} == {10, 100, 1000}
-    with pytest.raises(InputError, match="smoke, full"):
+    with pytest.raises(InputError, match="smoke, work, rounds, full"):
         profile_of("everyday")
 
 
