@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench networks networks-for-tests gas coverage-contracts constraints clean
+.PHONY: help setup demo test lint bench networks networks-for-tests flower gas coverage-contracts constraints clean
 
 BIN := .venv/bin
 STAMP := .venv/.installed
@@ -18,6 +18,7 @@ help:
 	@echo "make networks  build geth and polygon-edge for the tests of networks (needs Go, two to four minutes)"
 	@echo "make lint    ruff and mypy"
 	@echo "make bench   run every benchmark; BENCH chooses: make bench BENCH=aggregation"
+	@echo "make flower  an environment with Flower beside this one, for: mithridate bench federation"
 	@echo "make gas     measure the contracts' gas anew, and write it to the record and docs/contracts.md"
 	@echo "make coverage-contracts   tell which lines and branches of the contracts the tests run"
 	@echo "make constraints   pin the newest versions that fit pyproject.toml"
@@ -61,6 +62,13 @@ lint: $(STAMP)
 bench: $(STAMP)
 	@set -e; for name in $(BENCH); do $(BIN)/mithridate bench $$name; done
 
+# Flower's pins on protobuf and typer exclude ours, so it has an environment of its own, which also finds our packages.
+flower: $(STAMP) | $(UV)
+	@test -x .venv-flower/bin/python || $(UV) venv --python 3.11 --python-preference system .venv-flower
+	$(UV) pip install --python .venv-flower/bin/python --constraint tools/flower/constraints.txt flwr numpy
+	@$(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" > \
+		$$(.venv-flower/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/mithridate.pth
+
 gas: $(STAMP)
 	MITHRIDATE_RECORD_GAS=1 $(BIN)/python -m pytest tests/ledger/contracts/test_contract_gas.py
 
@@ -73,4 +81,4 @@ constraints: | $(UV)
 		--output-file constraints.txt pyproject.toml
 
 clean:
-	rm -rf .venv .uv .networks build dist runs .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-flower .uv .networks build dist runs .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -43,3 +43,28 @@ def test_the_table_shows_a_dash_where_there_is_no_baseline(
 def test_without_a_name_they_are_listed(mithridate: Command, capsys: pytest.CaptureFixture[str]) -> None:
     assert mithridate("bench") == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == sorted(BENCHMARKS)
+
+
+@pytest.mark.usefixtures("benchmark")
+def test_goals_that_are_missed_and_facts_come_before_the_table(
+    mithridate: Command, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(RESULT, "shortfalls", ["too slow"])
+    monkeypatch.setitem(RESULT, "facts", ["one machine"])
+    assert mithridate("bench", "memory") == 0
+    shown = capsys.readouterr().out
+    assert shown.index("short of its goal: too slow") < shown.index("note: one machine") < shown.index("1234")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "takers"),
+    [
+        (("memory", "--profile", "full"), "`mithridate bench detection` and `mithridate bench federation`"),
+        (("federation", "--workers", "2"), "`mithridate bench detection`"),
+    ],
+)
+def test_a_setting_of_another_benchmark_is_refused(
+    mithridate: Command, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], takers: str
+) -> None:
+    assert mithridate("bench", *arguments) == 2
+    assert f"is for {takers}; {arguments[0]} does not have it" in " ".join(capsys.readouterr().err.split())

@@ -17,7 +17,7 @@ BENCHMARKS = {
     "demo": "the demo's comparison over five seeds",
     "detection": "who is caught: attacks x defences x datasets, encrypted and in the clear; smoke, everyday or full",
     "faults": "kills in a consortium of processes: smoke (3 a role) or full (20 a role)",
-    "federation": "a round beside Flower's FedAvg and SecAgg+: work, bytes, seconds over loopback; smoke or full",
+    "federation": "a round beside Flower's FedAvg and SecAgg+: work, bytes, seconds over loopback",
     "inference": "encrypted inference beside plaintext",
     "ledger": "changes, rounds and openings, embedded, served and on two networks of four sealers",
     "memory": "peak memory of a study of 10 hospitals x 1M parameters",
@@ -37,7 +37,7 @@ def bench(
         str | None,
         typer.Option(
             help="detection: smoke (ten minutes), everyday (an hour), full (hours); "
-            "faults: smoke or full; federation: smoke (two minutes), full (half an hour).",
+            "faults: smoke, full; federation: smoke (two minutes), work and rounds (its halves), full (half an hour).",
             show_default=False,
         ),
     ] = None,

@@ -28,10 +28,10 @@ RESULT, WORKS, PLOT = "federation.json", "work.json", "federation.svg"
 
 
 def run(profile: str = "smoke", out: Path | None = None) -> dict[str, Any]:
-    """Measures a profile: smoke in two minutes, full in half an hour on two cores.
+    """Measures a profile; minutes to an hour, on two cores that have nothing else to do.
 
     Args:
-        profile: smoke (work and bytes at small sizes) or full (all sizes, and rounds over loopback).
+        profile: smoke (work and bytes at small sizes), work (at all sizes), rounds (over loopback) or full (both).
         out: a new folder for the result, the plot and, with rounds over loopback, everybody's files; one below `runs/`
             if left out.
 
@@ -50,7 +50,8 @@ def run(profile: str = "smoke", out: Path | None = None) -> dict[str, Any]:
         works = list(measure_all(chosen, measurer(worker)))
         line = line_errors(works, measurer(worker))
     (folder / WORKS).write_text(json.dumps([work.to_dict() for work in works], indent=1), encoding="utf-8")
-    draw(folder / PLOT, works)
+    if works:
+        draw(folder / PLOT, works)
     figures = [*_apart(chosen), *growth_figures(works), *_line(line), *work_figures(works)]
     result = {
         "bench": "federation",

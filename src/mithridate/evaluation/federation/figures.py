@@ -20,7 +20,7 @@ FACTS = (
     "update in MPC.",
     "Work is processor time of one machine that others use too: compare within a run only. Serialising and sending "
     "Flower's messages is not counted, nor is its strategy's averaging of n copies of SecAgg+'s aggregate.",
-    "Where marked so, Flower's arms are not measured but lie on the line through 30 and 60 hospitals with the same "
+    "Where marked so, Flower's arms are not measured: they lie on the line through 30 and 60 hospitals with the same "
     "model and as many neighbours as the larger number has.",
     "Not counted in ours: verification, whose n x n part (Gram matrix) grows with n^2 d and is measured apart "
     "(`bench verification` has the rest), and the ledger (`bench ledger`).",

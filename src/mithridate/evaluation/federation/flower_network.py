@@ -1,10 +1,12 @@
 """Flower over loopback: a SuperLink, a SuperNode a hospital, each a process, and how long its rounds take."""
 
 import json
+import os
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -98,11 +100,12 @@ def _process(folder: Path, kind: str, arguments: list[str], suffix: str = "") ->
             yield
         finally:
             process.terminate()
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 process.wait(STOP_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            # What it started itself outlives it: all are of its process group, which is its own.
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 def _flower(folder: Path, name: str, command: list[str]) -> None:

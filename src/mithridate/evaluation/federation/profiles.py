@@ -45,12 +45,16 @@ class Profile:
     gram: tuple[tuple[int, int], ...]
 
 
+ROUNDS = Rounds(5, 3, 1800.0)
+GRAM = ((10, 100_000), (10, 1_000_000), (100, 100_000))
 PROFILES: Mapping[str, Profile] = {
     "smoke": Profile(
         ((10, 100_000), (100, 100_000), (10, 1_000_000)), ((10, 100_000), (100, 100_000)), None, ((10, 100_000),)
     ),
     # Drop-outs leave the largest size out: they only make it smaller for us and cost SecAgg+ more.
-    "full": Profile(SIZES, SIZES[:-1], Rounds(5, 3, 600.0), ((10, 100_000), (10, 1_000_000), (100, 100_000))),
+    "work": Profile(SIZES, SIZES[:-1], None, GRAM),
+    "rounds": Profile((), (), ROUNDS, ()),
+    "full": Profile(SIZES, SIZES[:-1], ROUNDS, GRAM),
 }
 
 

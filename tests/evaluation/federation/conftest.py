@@ -1,0 +1,14 @@
+import pytest
+
+from mithridate.errors import InputError
+from mithridate.evaluation.federation.flower import FlowerWorker, flower_python
+
+
+@pytest.fixture
+def flower_worker() -> FlowerWorker:
+    """Flower's interpreter; `make flower` makes it, which continuous integration does not."""
+    try:
+        flower_python()
+    except InputError as error:
+        pytest.skip(str(error))
+    return FlowerWorker()
