@@ -12,8 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nvflare.apis.shareable import Shareable
 
+from mithridate.errors import EnrolmentError
 from mithridate.logs import MAX_MESSAGE, JsonLines, ShortLines, presentable
-from mithridate.provisioning.engine_logs import LOG_FILE, begin_log, log_config
+from mithridate.poc.consortium import ProvisionedConsortium
+from mithridate.provisioning.engine_logs import LOG_CONFIG_FILE, LOG_FILE, begin_log, log_config
+from mithridate.provisioning.kit import STARTED
 
 CANARY = b"canary-of-plaintext-9f3b"
 
@@ -99,3 +102,18 @@ def test_an_error_brings_its_traceback_to_the_file_and_its_name_to_stderr() -> N
     assert "Traceback" in told["error"]
     assert "canary" not in told["error"]
     assert ShortLines().format(failed).endswith("ERROR it | stops (ValueError)")
+
+
+def test_every_kit_that_is_started_says_what_is_logged(consortium: ProvisionedConsortium) -> None:
+    for place in consortium.of(*STARTED):
+        document = json.loads((place.kit / LOG_CONFIG_FILE).read_text(encoding="utf-8"))
+        assert document == log_config()
+        assert not list((place.kit / "local").glob("*.default"))
+
+
+def test_a_damaged_configuration_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "local").mkdir()
+    for content in ("", "[]", "{}", '{"version": 1, "handlers": {"file": 3}}', "[" * 20_000):
+        (tmp_path / LOG_CONFIG_FILE).write_text(content, encoding="utf-8")
+        with pytest.raises(EnrolmentError, match="cannot be used"):
+            begin_log(tmp_path)

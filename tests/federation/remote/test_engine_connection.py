@@ -10,8 +10,10 @@ class Engine:
 
     def __init__(self) -> None:
         self.ended = threading.Event()
+        self.times = 0
 
     def shutdown(self) -> None:
+        self.times += 1
         self.ended.set()
 
     shutdown_server = shutdown
@@ -40,4 +42,6 @@ def test_one_that_leaves_while_its_engine_runs_leaves_at_once() -> None:
     connection.attach(engine)
     assert not engine.ended.is_set()
     connection.leave()
+    connection.leave()
     assert engine.ended.wait(5)
+    assert engine.times == 1

@@ -31,6 +31,7 @@ class SiteConnection:
     def __init__(self, timeout: float) -> None:
         self._timeout = timeout
         self._engine: Future[Any] = Future()
+        self._left = False
 
     def attach(self, engine: Any) -> None:
         """Gives it the engine, once that runs."""
@@ -51,7 +52,9 @@ class SiteConnection:
 
     def leave(self) -> None:
         """Ends the engine, as soon as it runs; returns at once."""
-        self._engine.add_done_callback(lambda engine: _in_thread(engine.result().shutdown))
+        if not self._left:
+            self._left = True
+            self._engine.add_done_callback(lambda engine: _in_thread(engine.result().shutdown))
 
 
 class ServerConnection:
@@ -64,6 +67,7 @@ class ServerConnection:
     def __init__(self, answer: Callable[[bytes], bytes]) -> None:
         self._answer = answer
         self._engine: Future[Any] = Future()
+        self._left = False
 
     def attach(self, engine: Any) -> None:
         """Registers with the engine, once that runs."""
@@ -89,7 +93,9 @@ class ServerConnection:
 
     def leave(self) -> None:
         """Ends the engine, as soon as it runs; returns at once."""
-        self._engine.add_done_callback(lambda engine: _in_thread(engine.result().shutdown_server))
+        if not self._left:
+            self._left = True
+            self._engine.add_done_callback(lambda engine: _in_thread(engine.result().shutdown_server))
 
 
 def _in_thread(end: Callable[[], object]) -> None:
