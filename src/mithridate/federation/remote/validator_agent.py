@@ -156,6 +156,7 @@ class ValidatorAgent(Agent):
     def _complete(self, state: AttemptState) -> bool:
         """Whether everybody who may submit has, so that nobody is shut out by closing before the deadline."""
         expected = {hospital.index for hospital in self._ledger.hospitals()} - self._ledger.suspended()
+        expected -= {refusal.hospital for refusal in self._ledger.refusals()}
         if expected - state.submissions.keys():
             return False
         return not self._curated or self._desk.is_curated(state)
