@@ -1,14 +1,14 @@
 """Flower over loopback: a SuperLink, a SuperNode a hospital, each a process, and how long its rounds take."""
 
 import json
-import os
-import signal
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from mithridate.errors import BenchmarkError
 from mithridate.evaluation.federation.flower import flower_environment, flower_python
@@ -18,6 +18,7 @@ from mithridate.evaluation.networks.process import LOOPBACK, free_ports
 CONNECTION = "benchmark"
 START_S = 60.0
 STOP_S = 20.0
+LINGER_S = 2.0
 LOOK_S = 0.2
 APP = {
     "bench_app/__init__.py": '"""The benchmark\'s app."""\n',
@@ -99,13 +100,25 @@ def _process(folder: Path, kind: str, arguments: list[str], suffix: str = "") ->
         try:
             yield
         finally:
-            process.terminate()
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(STOP_S)
-            # What it started itself outlives it: all are of its process group, which is its own.
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Asks a process to end and sees to it that nothing it started stays: Flower gives some sessions of their own."""
+    try:
+        started = psutil.Process(process.pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        started = []
+    process.terminate()
+    try:
+        process.wait(STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    _, left = psutil.wait_procs(started, timeout=LINGER_S)
+    for each in left:
+        with suppress(psutil.NoSuchProcess):
+            each.kill()
 
 
 def _flower(folder: Path, name: str, command: list[str]) -> None:

@@ -39,7 +39,9 @@ def measurer(worker: FlowerWorker) -> Measure:
 
 
 def measure_all(profile: Profile, measure: Measure) -> Iterator[Work]:
-    """Every arm at every size, without and with drop-outs; with three shares SecAgg+ does not survive drop-outs.
+    """Every arm at every size, without and with drop-outs; without only where shares are three.
+
+    With three shares two drop-outs beside one client halt SecAgg+.
 
     Args:
         profile: of the benchmark.
