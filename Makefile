@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench networks networks-for-tests flower gas coverage-contracts constraints clean
+.PHONY: help setup demo test lint bench networks networks-for-tests flower flower-for-tests gas coverage-contracts constraints clean
 
 BIN := .venv/bin
 STAMP := .venv/.installed
@@ -39,7 +39,7 @@ $(STAMP): pyproject.toml constraints.txt | $(UV)
 demo: $(STAMP)
 	$(BIN)/mithridate demo
 
-test: $(STAMP) networks-for-tests
+test: $(STAMP) networks-for-tests flower-for-tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 networks: $(NETWORKS)
@@ -53,6 +53,10 @@ networks: $(NETWORKS)
 # Without them the tests of networks are skipped and say so; continuous integration (CI=true) must have them.
 networks-for-tests:
 	@$(MAKE) --no-print-directory networks || test "$(CI)" != true
+
+# Nobody but continuous integration needs it for the tests; elsewhere the one that runs Flower's code is skipped.
+flower-for-tests:
+	@test "$(CI)" != true || $(MAKE) --no-print-directory flower
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from mithridate.errors import InputError
@@ -6,9 +8,11 @@ from mithridate.evaluation.federation.flower import FlowerWorker, flower_python
 
 @pytest.fixture
 def flower_worker() -> FlowerWorker:
-    """Flower's interpreter; `make flower` makes it, which continuous integration does not."""
+    """Flower's interpreter; `make flower` makes it."""
     try:
         flower_python()
     except InputError as error:
+        if os.environ.get("CI") == "true":
+            raise
         pytest.skip(str(error))
     return FlowerWorker()
