@@ -55,9 +55,7 @@ class HospitalAgent(Agent):
         self._drops = drops
         self._trained: tuple[int, int] | None = None
         self._given_up: tuple[int, int] | None = None
-        self._handed_in: set[tuple[int, int]] = set()
-        self.complained: list[tuple[int, int]] = []
-        """Round and attempt of each submission that was not answered."""
+        self._checked: tuple[int, int] | None = None
 
     def step(self, state: AttemptState) -> Step:
         """See `Agent.step`."""
@@ -111,7 +109,6 @@ class HospitalAgent(Agent):
             # Before the commitment: once the ledger says that all have submitted, all messages are there.
             if not self._drops("after", state):
                 self._desk.hand_in(state, message)
-                self._handed_in.add(place)
             self._hospital.commit(state)
         except (RelayRefused, RuleViolation) as error:
             LOG.warning("%s could not submit in round %d: %s", self.name, state.round, error)
@@ -120,20 +117,19 @@ class HospitalAgent(Agent):
         return Step.ACTED
 
     def _check(self, state: AttemptState) -> Step:
-        """Whether the message that was handed in was answered by a verdict."""
+        """Whether the message that this hospital committed to, and so had handed in, was answered by a verdict."""
         place = (state.round, state.attempt)
-        if place not in self._handed_in or state.verdicts is None:
+        if place == self._checked or state.verdicts is None or self._index not in state.submissions:
             return Step.IDLE
-        self._handed_in.discard(place)
+        self._checked = place
         verdict = Rule(state.verdicts[self._index])
         LOG.info("%s: round %d attempt %d: %s", self.name, *place, verdict.word)
-        if verdict in UNANSWERED:
+        if verdict in UNANSWERED and not self._drops("after", state):
             self._complain(state, verdict)
         return Step.ACTED
 
     def _complain(self, state: AttemptState, verdict: Rule) -> None:
         """Says on the ledger, for good, that a message which the coordinator took did not arrive."""
-        self.complained.append((state.round, state.attempt))
         reason = f"the coordinator took it, the validators found it {verdict.word}"
         LOG.error("%s complains of round %d: %s", self.name, state.round, reason)
         try:
