@@ -56,10 +56,13 @@ def test_goals_that_are_missed_and_facts_come_before_the_table(
     assert shown.index("short of its goal: too slow") < shown.index("note: one machine") < shown.index("1234")
 
 
+PROFILED = " and ".join(f"`mithridate bench {name}`" for name in ("detection", "faults", "federation"))
+
+
 @pytest.mark.parametrize(
     ("arguments", "takers"),
     [
-        (("memory", "--profile", "full"), "`mithridate bench detection` and `mithridate bench federation`"),
+        (("memory", "--profile", "full"), PROFILED),
         (("federation", "--workers", "2"), "`mithridate bench detection`"),
     ],
 )

@@ -10,11 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from mithridate.evaluation.ledger.cast import Cast, Stage
 from mithridate.evaluation.ledger.long_study import BLOCKS_A_ROUND, long_study, one_round
-from mithridate.ledger.accounts import new_account
-from mithridate.ledger.deployment import StudyTerms
 from mithridate.ledger.embedded import EmbeddedLedger
-from mithridate.ledger.interface import Role
 
 Command = Callable[..., int]
 FIRST_BLOCKS = 3
@@ -54,22 +52,16 @@ def spoken(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of one round in which two hospitals had something to say."""
     folder = tmp_path_factory.mktemp("spoken")
     (folder / "study.json").write_text("{}")
-    administrator, coordinator, *others = (new_account() for _ in range(7))
-    validators = [account.address for account in others[:3]]
-    terms = StudyTerms(bytes([1]) * 32, coordinator.address, validators, quorum=2, min_accepted=2)
-    chain = EmbeddedLedger.create(folder / "ledger.sqlite", administrator, terms)
-    deciding, opening, *views = (chain.as_party(account) for account in (administrator, coordinator, *others))
-    for index, hospital in enumerate(views[3:]):
-        deciding.enrol(hospital.address, Role.HOSPITAL, b"\2" + bytes([index]) * 32)
-        deciding.admit(hospital.address, 10)
-    for validator in views[:3]:
-        validator.register_keys(envelope_key=b"\3" + bytes(32))
-    deciding.begin(bytes([2]) * 32, bytes([3]) * 32)
-    one_round(chain, 1, opening, views[:3], views[3:])
-    views[3].complain(1, 0, "not what I sent")
-    for hospital in views[3:]:
+    cast = Cast.of(2)
+    chain = EmbeddedLedger.create(folder / "ledger.sqlite", cast.administrator, cast.terms())
+    stage = Stage(chain, cast)
+    stage.begin()
+    one_round(stage, 1)
+    first, second = stage.hospitals
+    first.complain(1, 0, "not what I sent")
+    for hospital in (first, second):
         hospital.refuse_study("clip above 1.0")
-    views[3].withdraw_refusal("policy 2")
+    first.withdraw_refusal("policy 2")
     chain.close()
     return folder
 

@@ -247,7 +247,7 @@ ROWS: dict[str, Row] = {
     "infinity, cast to the ring": Row(sends(cast(float("-inf"))), "range", None),
     "a square that wraps around the ring": Row(sends(wrapping), "range", None),
     "squares that add up to the ring's size": Row(sends(wrapping_in_four), "range", None),
-    "an account that nobody enrolled": Row(Hostile, "absent", "only an enrolled hospital"),
+    "an account that nobody enrolled": Row(Hostile, "absent", "only a hospital of this study"),
 }
 PLACE = {what: HONEST + number for number, what in enumerate(ROWS)}
 BEYOND = HONEST + len(ROWS)
@@ -304,7 +304,7 @@ def test_the_round_goes_on_with_the_honest_hospitals_and_nobody_else(played: tup
 def test_a_hospital_beyond_the_roster_is_noted_and_has_no_verdict(played: tuple[Any, Any]) -> None:
     federation, record = played
     assert f"hospital-{BEYOND}" not in record.verdicts
-    assert "only an enrolled hospital" in record.notes[f"hospital-{BEYOND}"]
+    assert "only a hospital of this study" in record.notes[f"hospital-{BEYOND}"]
     assert BEYOND not in federation.ledger.attempt(2, 0).submissions
 
 

@@ -115,6 +115,7 @@ def check(out, uninterrupted):
         assert sorted(rows) == [(number, "[0, 1, 2, 3]") for number in range(1, ROUNDS + 1)]
 
 
+@pytest.mark.timeout(900)
 def test_killed_at_every_step_of_a_round_the_study_ends_as_if_it_had_not_been(study_file, uninterrupted, tmp_path):
     out = tmp_path / "run"
     for _, target, count in POINTS:

@@ -146,6 +146,7 @@ def test_processes_write_at_once_and_no_note_is_lost(board: Board) -> None:
     finally:
         for each in writers:
             each.kill()
+            each.wait()
     board.everywhere(*(note for mine in notes for note in mine))
 
 

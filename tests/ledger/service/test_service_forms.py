@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from mithridate.ledger.chronicle_network import _header, _receipt, _transaction
+from mithridate.ledger.block_json import header_of, receipt_of, transactions_of
 from mithridate.ledger.service.forms import block_form, receipt_form
 
 Notes = Any
@@ -23,9 +23,9 @@ def block(notes: Notes, request: pytest.FixtureRequest) -> Any:
 
 def test_an_auditor_reads_back_what_was_sealed(block: Any) -> None:
     form = block_form(block, full=True)
-    assert _header(form) == block.header
-    assert [_transaction(each) for each in form["transactions"]] == list(block.transactions)
-    assert [_receipt(receipt_form(block, place)) for place in range(2)] == [each.encoded for each in block.receipts]
+    assert header_of(form) == block.header
+    assert transactions_of(form) == list(block.transactions)
+    assert [receipt_of(receipt_form(block, place)) for place in range(2)] == [each.encoded for each in block.receipts]
 
 
 def test_what_is_derived_is_right(notes: Notes, block: Any) -> None:
