@@ -283,12 +283,17 @@ class Board:
 
 
 @pytest.fixture(scope="session")
-def shared_board(running: LocalNetwork) -> Iterator[Board]:
-    made = Board(running)
+def boards() -> Iterator[dict[str, Board]]:
+    """Boards by their network's first node; one worker may come to several networks."""
+    made: dict[str, Board] = {}
     yield made
-    made.view.close()
+    for board in made.values():
+        board.view.close()
 
 
 @pytest.fixture
-def board(shared_board: Board, network: LocalNetwork) -> Board:
-    return shared_board
+def board(boards: dict[str, Board], network: LocalNetwork) -> Board:
+    url = network.nodes[0].url if network.nodes else "given"
+    if url not in boards:
+        boards[url] = Board(network)
+    return boards[url]

@@ -174,14 +174,19 @@ def together(act: Callable[[int], None], ranks: Sequence[int]) -> None:
 
 
 @pytest.fixture(scope="session")
-def begun(running: LocalNetwork) -> Iterator[Study]:
-    """A study that has begun: tests play rounds of it."""
-    made = Study(running)
-    made.begin()
+def begun() -> Iterator[dict[str, Study]]:
+    """Studies that have begun, by their network's first node; one worker may come to several networks."""
+    made: dict[str, Study] = {}
     yield made
-    made.close()
+    for study in made.values():
+        study.close()
 
 
 @pytest.fixture
-def study(begun: Study, network: LocalNetwork) -> Study:
-    return begun
+def study(begun: dict[str, Study], network: LocalNetwork) -> Study:
+    """A study that has begun: tests play rounds of it."""
+    url = network.nodes[0].url if network.nodes else "given"
+    if url not in begun:
+        begun[url] = Study(network)
+        begun[url].begin()
+    return begun[url]
