@@ -16,6 +16,7 @@ from mithridate.evaluation.records import Observer, RoundRecord
 from mithridate.federation.collusion import agreed, earlier_models
 from mithridate.federation.dropout import drops
 from mithridate.federation.opened import OpenedUpdates
+from mithridate.federation.outcome import model_after, outcome
 from mithridate.federation.parties import Parties
 from mithridate.federation.prepared import Prepared
 from mithridate.federation.site import hospital_name
@@ -23,12 +24,7 @@ from mithridate.federation.stopwatch import Stopwatch
 from mithridate.federation.validator import Validator
 from mithridate.ledger.interface import MAX_REASON_BYTES, AttemptState, Phase
 from mithridate.models.files import from_safetensors
-from mithridate.mpc.shares import VALIDATORS
 from mithridate.mpc.spu_log import bytes_sent
-from mithridate.verification.verdict import Rule
-
-STATUS = {Phase.RELEASED: "released", Phase.ROLLED_BACK: "rolled_back", Phase.VOID: "void"}
-"""How the record of an attempt that is over calls its phase."""
 
 
 class AttemptRun:
@@ -70,34 +66,21 @@ class AttemptRun:
 
     def record(self, state: AttemptState) -> RoundRecord:
         """The record of an attempt that is over, from the ledger and what was measured here."""
-        codes = state.verdicts or b""
-        verdicts = {hospital_name(index): Rule(code).word for index, code in enumerate(codes)}
-        released = state.phase is Phase.RELEASED and state.model_hash is not None
-        model = state.model_hash if released and state.model_hash else state.base_hash
-        vector = from_safetensors(self._parties.store.get(model.hex()), self._prepared.layout)
+        vector = from_safetensors(self._parties.store.get(model_after(state).hex()), self._prepared.layout)
         sizes = {
             "hospital_upload": sum(self._uploads) / len(self._uploads) if self._uploads else 0.0,
             "validators": float(self._parties.committee.sent_bytes - self._linear_bytes),
             "mpc": float(bytes_sent() - self._mpc_bytes),
         }
         return RoundRecord(
-            round=state.round,
-            attempt=state.attempt,
-            base_hash=state.base_hash.hex(),
-            model_hash=model.hex(),
-            status=STATUS[state.phase],  # type: ignore[arg-type]
-            reason=state.void_reason,
             hospitals=len(self._prepared.sites),
             trained=self._trained,
-            submitted=len(state.submissions),
-            verdicts=verdicts,
             notes=self._notes,
             inference=self._stages,
             seconds=self._watch.seconds(),
             bytes=sizes,
-            attested=sum(attested == state.model_hash for attested in state.attestations.values()),
-            validators=VALIDATORS,
             height=self._parties.chain.height(),
+            **outcome(state),
             **self._prepared.measure(vector),
         )
 

@@ -2,8 +2,9 @@
 
 from mithridate.errors import RoundVoid
 from mithridate.evaluation.records import Observer, RoundRecord, append_record, read_records, rewrite_records
-from mithridate.federation.attempt import STATUS, AttemptRun
+from mithridate.federation.attempt import AttemptRun
 from mithridate.federation.folder import RunFolder
+from mithridate.federation.outcome import STATUS
 from mithridate.federation.parties import Parties, seat
 from mithridate.federation.prepared import Prepared
 from mithridate.ledger.interface import Ledger, Phase

@@ -10,7 +10,7 @@ from typing import Any
 from mithridate.errors import ModelAltered, RunError
 from mithridate.evaluation.prediction import INPUTS_FILE, ModelInputs
 from mithridate.evaluation.records import Observer, RoundRecord, append_record
-from mithridate.federation.attempt import STATUS
+from mithridate.federation.outcome import STATUS, model_after, outcome
 from mithridate.federation.prepared import Prepared
 from mithridate.federation.remote.deploying import initial_model
 from mithridate.ledger.interface import AttemptState, Phase
@@ -34,7 +34,6 @@ from mithridate.poc.process import PocProcess
 from mithridate.provisioning.consortium import Role
 from mithridate.provisioning.keys import ACCOUNT_FILE
 from mithridate.study import Study
-from mithridate.verification.verdict import Rule
 
 STARTED = (Role.COORDINATOR, Role.VALIDATOR, Role.CURATOR, Role.HOSPITAL)
 BEGIN_S = 240.0
@@ -204,24 +203,12 @@ class Poc:
         return state is not None and self._is_over(state)
 
     def _record(self, state: AttemptState) -> RoundRecord:
-        codes = state.verdicts or b""
-        released = state.phase is Phase.RELEASED and state.model_hash is not None
-        model = state.model_hash if released and state.model_hash else state.base_hash
         return RoundRecord(
-            round=state.round,
-            attempt=state.attempt,
-            base_hash=state.base_hash.hex(),
-            model_hash=model.hex(),
-            status=STATUS[state.phase],  # type: ignore[arg-type]
-            reason=state.void_reason,
             hospitals=len(self.prepared.sites),
             trained=len(state.submissions),
-            submitted=len(state.submissions),
-            verdicts={f"hospital-{index}": Rule(code).word for index, code in enumerate(codes)},
-            attested=sum(attested == state.model_hash for attested in state.attestations.values()),
-            validators=3,
             height=self.chain.height(),
-            **self._measured(model),
+            **outcome(state),
+            **self._measured(model_after(state)),
         )
 
     def _measured(self, model: bytes) -> dict[str, Any]:

@@ -113,8 +113,9 @@ class ReferenceHandIn:
         initial = hashlib.sha256(to_safetensors(self._material.initial, self._material.layout)).digest()
         context = self._material.reference.context(study_id, initial)
         message, digest = share_reference(reference, context, self._key, validators)
+        # Before the message: a process killed in between makes both anew.
+        self._digest_file.write_text(digest.hex() + "\n", encoding="ascii")
         draft = self._file.with_suffix(".draft")
         draft.write_bytes(message)
         draft.replace(self._file)
-        self._digest_file.write_text(digest.hex() + "\n", encoding="ascii")
         return message, digest

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mithridate.crypto.keys import public_to_bytes
-from mithridate.errors import LedgerError, RunError
+from mithridate.errors import RunError
 from mithridate.federation.material import Material
 from mithridate.ledger.accounts import Account
 from mithridate.ledger.deployment import GRACE_S, StudyTerms
@@ -58,8 +58,8 @@ def deploy_study(
         RunError: the folder holds a study, or the roster is not the study's.
         RuleViolation, LedgerError: the network or a contract refuses.
     """
-    hospitals = roster.of(Role.HOSPITAL)
     _check(study, roster, run)
+    hospitals = {member: _records(member) for member in roster.of(Role.HOSPITAL)}
     run.mkdir(parents=True, exist_ok=True)
     (run / STUDY_FILE).write_text(study.to_json(), encoding="utf-8")
     (run / INPUTS_FILE).write_text(inputs.to_json(), encoding="utf-8")
@@ -82,8 +82,8 @@ def deploy_study(
             for member in roster.of(Role.AUDITOR):
                 ledger.enrol(member.keys.account, LedgerRole.AUDITOR, public_to_bytes(member.signing_key))
         with chain.block():
-            for member in hospitals:
-                ledger.admit(member.keys.account, _records(member))
+            for member, records in hospitals.items():
+                ledger.admit(member.keys.account, records)
         if threshold > 1:
             ledger.set_threshold(threshold)
         names = {member.keys.account.lower(): member.participant.name for member in hospitals}
@@ -121,5 +121,5 @@ def _check(study: Study, roster: Roster, run: Path) -> None:
 
 def _records(member: Member) -> int:
     if member.participant.records is None:
-        raise LedgerError(f"{member.participant.name} has no number of records in the consortium file")
+        raise RunError(f"{member.participant.name} has no `records` in the consortium file: they bound its weight")
     return member.participant.records
