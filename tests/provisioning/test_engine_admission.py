@@ -79,6 +79,18 @@ class Site:
             assert time.monotonic() < end, f"{text!r} was not said: {self.log.read_text(errors='replace')[-2000:]}"
             time.sleep(0.1)
 
+    def answers(self, port: int) -> None:
+        """Returns once the process accepts connections there."""
+        end = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                create_connection(("127.0.0.1", port), timeout=1).close()
+                return
+            except OSError:
+                assert self._process.poll() is None, self.log.read_text(errors="replace")[-2000:]
+                assert time.monotonic() < end, self.log.read_text(errors="replace")[-2000:]
+                time.sleep(0.1)
+
     def listens(self) -> list[str]:
         """The addresses on which the process accepts connections."""
         open_now = psutil.Process(self._process.pid).net_connections("inet")
@@ -132,7 +144,7 @@ def network(tmp_path_factory: pytest.TempPathFactory, consortium_text: str, keys
     kits = write_kits(authority, place / "kits", Contents())
     coordinator = Site.of(kits["coordinator"], authority.fingerprint, keys["coordinator"].tls)
     try:
-        coordinator.told("Server started")
+        coordinator.answers(port)
         yield Network(authority, kits, coordinator)
     finally:
         coordinator.end()
