@@ -5,6 +5,9 @@ from collections.abc import Iterator
 import fsspec
 import pytest
 
+LONGEST_NAME = 40
+"""Bytes of a parameter that its test may be named by."""
+
 
 @pytest.fixture(scope="session")
 def s3() -> Iterator[str]:
@@ -22,3 +25,8 @@ def s3() -> Iterator[str]:
         fsspec.filesystem("s3").mkdir("models")
         yield "s3://models"
     server.stop()
+
+
+def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
+    """Long messages, most with random keys in them, are named by their argument: workers must name tests alike."""
+    return argname if isinstance(val, bytes) and len(val) > LONGEST_NAME else None
