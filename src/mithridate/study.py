@@ -39,6 +39,17 @@ class Hospitals(Section):
     """Chance, a hospital and round, to drop out after committing and before delivering."""
 
 
+class Validators(Section):
+    """Who verifies and aggregates."""
+
+    count: int = Field(default=3, ge=3, le=7)
+    """Number of validators; of more than three, the ledger draws three at a time."""
+    rotation: int = Field(default=10, ge=1, le=10_000)
+    """Attempts that three serve which were drawn; after an attempt that came to nothing others are drawn at once."""
+    draw_seconds: int = Field(default=30, ge=1, le=86_400)
+    """Time validators have to commit to their part in a draw, and again to reveal it."""
+
+
 class Clipping(Section):
     """The bound on honest updates."""
 
@@ -92,6 +103,8 @@ class Study(Section):
     """How it is trained."""
     attacks: Annotated[tuple[AttackEntry, ...], Field(strict=False)] = ()
     """Simulated malicious hospitals; several attacks on one hospital act in their order here."""
+    validators: Validators = Validators()
+    """Who verifies and aggregates."""
     clipping: Clipping = Clipping()
     """The bound on honest updates."""
     defence: DefenceSettings = DefenceSettings()

@@ -21,6 +21,8 @@ from mithridate.federation.folder import RunFolder
 from mithridate.federation.hospital import Hospital
 from mithridate.federation.parties import Parties, seat
 from mithridate.federation.prepared import Prepared
+from mithridate.federation.seats import precedent
+from mithridate.federation.standings import SharedStanding
 from mithridate.ledger.interface import AttemptState, Ledger, Phase
 from mithridate.models.files import from_safetensors, to_safetensors
 from mithridate.mpc.shares import reconstruct
@@ -113,10 +115,17 @@ class Federation:
 
     def evidence(self) -> npt.NDArray[np.float64]:
         """The evidence against the hospitals after the attempts so far, put together from the validators' records."""
+        return decode(reconstruct([standing.evidence for standing in self.standings()]))
+
+    def standings(self) -> list[SharedStanding]:
+        """What each validator of the last committee keeps of the hospitals after the attempts so far, by rank."""
         state, n = self.state(), len(self.prepared.sites)
-        logs = [validator._standings for validator in self.parties.committee.validators]
-        held = [log.before(state.round, state.attempt + 1, self.ledger, n)[1].evidence for log in logs]
-        return decode(reconstruct(held))
+        last = state if state.phase in (Phase.RELEASED, Phase.ROLLED_BACK) else precedent(self.ledger, state)
+        if last is None:
+            return [SharedStanding.of(rank, n) for rank in range(3)]
+        every = self.parties.committee.every
+        kept = [every[place]._succession.standings.after(last, n) for place in last.committee]
+        return [standing for standing in kept if standing is not None]
 
     def curated(self, base: bytes, round_number: int, generation: int = 0) -> tuple[Any, Any]:
         """The curator's own update and the direction of use of a round, float64 (d,) each, by the curator's records."""

@@ -72,8 +72,7 @@ class Study:
         federation.watcher.at["verify"] = look
         record = federation.play()
         state, evidence = federation.state(), federation.evidence()
-        log = federation.parties.committee.validators[0]._standings
-        waited = log.before(state.round, state.attempt + 1, federation.ledger, COUNT)[1].waited
+        waited = federation.standings()[0].waited
         played = Played(
             record, state, seen["updates"], seen.get("curator"), seen.get("direction"), evidence, tuple(waited)
         )

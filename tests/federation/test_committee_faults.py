@@ -339,7 +339,7 @@ def test_what_is_no_verdict_is_tampering(federation: Any) -> None:
         return ReplicatedShare(rank, np.zeros(shape, np.uint64), np.zeros(shape, np.uint64))
 
     def judge(validator: Any) -> Any:
-        rank = validator.rank
+        rank = validator.place
         return validator._member.judge_updates(NoRule(), zeros(rank, 2, 4), None, zeros(rank, 2), b"s" * 32)
 
     with pytest.raises(TamperingDetected, match="77, which is no verdict"):

@@ -35,7 +35,9 @@ def mailbox(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def coordinator(mailbox: Path) -> Coordinator:
-    ledger: Any = SimpleNamespace(hospitals=lambda: [SimpleNamespace(index=index) for index in range(3)])
+    ledger: Any = SimpleNamespace(
+        hospitals=lambda: [SimpleNamespace(index=index) for index in range(3)], validators=lambda: [None] * 3
+    )
     return Coordinator(ledger, mailbox, D)
 
 
@@ -141,19 +143,19 @@ def test_parts_of_another_attempt_are_not_handed_out(coordinator: Coordinator) -
 
 
 def test_discard_keeps_the_curators_message_only(coordinator: Coordinator, mailbox: Path) -> None:
-    coordinator.accept_reference(message_of(0, 2 * D), 2 * D)
+    coordinator.accept_reference((0, 1, 2), message_of(0, 2 * D), 2 * D)
     coordinator.accept(STATE, 0, MESSAGE)
     coordinator.accept(NEXT, 1, message_of(1))
     coordinator.discard()
-    assert files(mailbox) == ["reference.msg"]
-    assert [path.name for path in mailbox.iterdir()] == ["reference.msg"]
-    assert parse_part(coordinator.reference_part(0, 2 * D), 2 * D).body == b""
-    assert parse_part(coordinator.reference_part(2, 2 * D), 2 * D).body
+    assert files(mailbox) == ["reference-0-1-2.msg"]
+    assert [path.name for path in mailbox.iterdir()] == ["reference-0-1-2.msg"]
+    assert parse_part(coordinator.reference_part((0, 1, 2), 0, 2 * D).part, 2 * D).body == b""
+    assert parse_part(coordinator.reference_part((0, 1, 2), 2, 2 * D).part, 2 * D).body
 
 
 def test_a_reference_message_of_another_length_is_refused(coordinator: Coordinator, mailbox: Path) -> None:
     with pytest.raises(MessageError, match="are allowed"):
-        coordinator.accept_reference(message_of(0, 1000), D)
+        coordinator.accept_reference((0, 1, 2), message_of(0, 1000), D)
     assert files(mailbox) == []
 
 

@@ -13,8 +13,6 @@ from mithridate.aggregation.settings import AggregationSettings
 from mithridate.crypto import keys
 from mithridate.errors import OpeningRefused
 from mithridate.federation.openings import OpeningLog
-from mithridate.federation.rule_memory import RuleMemoryLog
-from mithridate.federation.standings import StandingLog
 from mithridate.federation.validator import Validator
 from mithridate.ledger.interface import AttemptState, Phase
 from mithridate.ledger.store import ModelStore
@@ -110,11 +108,8 @@ def validator(log: OpeningLog, tmp_path: Path, state: AttemptState) -> Validator
     """A validator whose ledger holds `state`; it holds no updates, so whatever it opened would fail loudly."""
     ledger: Any = SimpleNamespace(attempt=lambda round_number, attempt: state)
     rules: Any = SimpleNamespace(aggregation=AggregationSettings())
-    standings = StandingLog(tmp_path / "standings.sqlite", 0)
-    memories = RuleMemoryLog(tmp_path / "rule_memory.sqlite", 0)
-    return Validator(
-        0, ledger, keys.generate(), bytes(32), ModelStore(tmp_path / "models"), log, standings, memories, rules
-    )
+    kept: Any = SimpleNamespace()
+    return Validator(0, ledger, keys.generate(), bytes(32), ModelStore(tmp_path / "models"), log, kept, rules)
 
 
 @pytest.mark.parametrize("phase", [phase for phase in Phase if phase is not Phase.BOUND])

@@ -189,10 +189,12 @@ def test_the_walk_finds_what_a_party_does_hold(scene: Scene) -> None:
 @RANKS
 def test_a_validator_reaches_nobody_else(scene: Scene, rank: int) -> None:
     things = scene.reach[f"validator-{rank}"]
-    assert [validator.rank for validator in of_type(things, Validator)] == [rank]
+    assert [validator.place for validator in of_type(things, Validator)] == [rank]
     assert of_type(things, (Hospital, Site, Dataset, Prepared, Committee, submission.SignedHeader)) == []
     folder = scene.federation.folder.party(f"validator-{rank}")
-    assert private_numbers(things) == {folder.key("envelope").private_numbers().private_value}
+    assert private_numbers(things) == {
+        folder.key(name).private_numbers().private_value for name in ("envelope", "signing")
+    }
     assert [account.address for account in of_type(things, Account)] == [folder.account().address]
     assert all(share.rank == rank for share in of_type(things, ReplicatedShare))
 
@@ -223,7 +225,7 @@ def test_the_coordinator_reaches_its_account_and_nothing_to_compute_on(scene: Sc
     names = {name for name in scene.files if name.startswith("parties/coordinator/")}
     assert names == {
         "parties/coordinator/account.key",
-        "parties/coordinator/mailbox/reference.msg",
+        "parties/coordinator/mailbox/reference-0-1-2.msg",
         "parties/coordinator/mailbox/1-0/curator.curated",
         *(f"parties/coordinator/mailbox/1-0/{index}.msg" for index in range(COUNT)),
     }
@@ -288,8 +290,7 @@ def test_nobody_learns_the_evidence(attacked: Scene) -> None:
     files = [path for path in attacked.federation.folder.path.rglob("*") if path.is_file()]
     assert holds([path.read_bytes() for path in files], canaries) == 0
     # The search does find what is there.
-    log = attacked.federation.parties.committee.validators[0]._standings
-    share = log.before(3, 0, attacked.federation.ledger, COUNT)[1].evidence
+    share = attacked.federation.standings()[0].evidence
     components = [share.first.tobytes(), share.second.tobytes()]
     assert holds([path.read_bytes() for path in files], components) == 2
 
@@ -304,7 +305,7 @@ def test_no_file_of_the_run_holds_an_update_a_share_or_a_record(scene: Scene) ->
 
 def test_all_is_forgotten_when_the_round_is_over(scene: Scene) -> None:
     parties, folder = scene.federation.parties, scene.federation.folder.path
-    assert [path.name for path in (folder / "parties" / "coordinator" / "mailbox").iterdir()] == ["reference.msg"]
+    assert [path.name for path in (folder / "parties" / "coordinator" / "mailbox").iterdir()] == ["reference-0-1-2.msg"]
     for hospital in parties.hospitals:
         assert hospital._secret is None
     for rank, validator in enumerate(parties.committee.validators):
@@ -332,7 +333,8 @@ def test_every_party_has_keys_of_its_own_that_only_it_may_read(scene: Scene) -> 
     validators, hospitals = [f"validator-{i}" for i in range(3)], [f"hospital-{i}" for i in range(COUNT)]
     others = ("coordinator", "administrator", "auditor")
     accounts = {f"{party}/account.key" for party in (*validators, *hospitals, *others)}
-    pems = {*(f"{v}/envelope.pem" for v in validators), *(f"{h}/signing.pem" for h in hospitals), "curator/signing.pem"}
+    pems = {f"{party}/signing.pem" for party in (*validators, *hospitals, "curator")}
+    pems |= {f"{validator}/envelope.pem" for validator in validators}
     assert set(numbers) == accounts | pems
     assert len(set(numbers.values())) == len(numbers)
     for name in numbers:

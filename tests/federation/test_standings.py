@@ -24,9 +24,9 @@ def standing(number: int, waited: tuple[int, ...] = (0, 1, 2)) -> SharedStanding
     return SharedStanding(ReplicatedShare(1, secret, secret + np.uint64(100)), waited)
 
 
-def ledger(**phases: Phase) -> Any:
-    """A ledger whose attempt a of round r ended in the phase `r{r}a{a}`."""
-    return SimpleNamespace(attempt=lambda r, a: SimpleNamespace(phase=phases[f"r{r}a{a}"]))
+def attempt(round_number: int, number: int = 0, committee: tuple[int, int, int] = (0, 1, 2)) -> Any:
+    """An attempt as the ledger has it."""
+    return SimpleNamespace(round=round_number, attempt=number, committee=committee)
 
 
 @pytest.fixture
@@ -36,59 +36,54 @@ def log(tmp_path: Path) -> Iterator[StandingLog]:
     log.close()
 
 
-def number_of(found: SharedStanding) -> int:
+def number_of(found: SharedStanding | None) -> int:
+    assert found is not None
     assert (found.evidence.second == found.evidence.first + np.uint64(100)).all()
     return int(found.evidence.first[0])
 
 
-def test_before_the_first_round_there_is_no_evidence(log: StandingLog) -> None:
-    label, found = log.before(1, 0, ledger(), 3)
-    assert (label, found.waited) == (b"", (0, 0, 0))
+def test_before_the_first_round_there_is_no_evidence() -> None:
+    found = SharedStanding.of(2, 3)
+    assert (found.evidence.rank, found.waited) == (2, (0, 0, 0))
     assert not found.evidence.first.any()
     assert not found.evidence.second.any()
 
 
-def test_a_round_starts_from_the_one_before(log: StandingLog) -> None:
+def test_each_attempt_leaves_its_own_row(log: StandingLog) -> None:
     log.put(1, 0, standing(7), curator=True)
     log.put(2, 0, standing(8, (5, 6, 7)), curator=False)
-    label, found = log.before(3, 0, ledger(r1a0=Phase.RELEASED, r2a0=Phase.RELEASED), 3)
-    assert (number_of(found), found.waited) == (8, (5, 6, 7))
-    assert log.before(2, 0, ledger(r1a0=Phase.RELEASED), 3)[0] != label
-    assert [log.curator_counts(*attempt) for attempt in ((1, 0), (2, 0), (3, 0))] == [True, False, False]
+    found = log.after(attempt(2), 3)
+    assert number_of(found) == 8
+    assert found is not None
+    assert found.waited == (5, 6, 7)
+    assert number_of(log.after(attempt(1), 3)) == 7
+    assert [log.curator_counts(*place) for place in ((1, 0), (2, 0), (3, 0))] == [True, False, False]
 
 
-def test_what_a_rolled_back_round_showed_is_kept(log: StandingLog) -> None:
+def test_an_attempt_that_was_not_judged_here_left_nothing(log: StandingLog) -> None:
     log.put(1, 0, standing(7), curator=True)
-    assert number_of(log.before(2, 0, ledger(r1a0=Phase.ROLLED_BACK), 3)[1]) == 7
+    assert log.after(attempt(1, 1), 3) is None
+    assert log.after(attempt(2), 3) is None
 
 
-@pytest.mark.parametrize("phase", [phase for phase in Phase if phase not in (Phase.RELEASED, Phase.ROLLED_BACK)])
-def test_an_attempt_that_came_to_nothing_leaves_no_trace(log: StandingLog, phase: Phase) -> None:
+def test_the_shares_bear_the_rank_that_the_validator_had(log: StandingLog) -> None:
     log.put(1, 0, standing(7), curator=True)
-    log.put(2, 0, standing(8), curator=True)
-    phases = {"r1a0": Phase.RELEASED, "r2a0": phase}
-    label, found = log.before(2, 1, ledger(**phases), 3)
-    assert number_of(found) == 7
-    assert label == log.before(2, 0, ledger(**phases), 3)[0]
+    ranks = {committee: log.after(attempt(1, 0, committee), 3) for committee in ((0, 1, 2), (1, 2, 3), (0, 2, 3))}
+    assert [None if found is None else found.evidence.rank for found in ranks.values()] == [1, 0, None]
 
 
 def test_an_attempt_judged_again_replaces_what_it_left(log: StandingLog) -> None:
     log.put(1, 0, standing(7), curator=True)
     log.put(1, 0, standing(9), curator=False)
-    assert number_of(log.before(2, 0, ledger(r1a0=Phase.RELEASED), 3)[1]) == 9
+    assert number_of(log.after(attempt(1), 3)) == 9
     assert not log.curator_counts(1, 0)
-
-
-def test_a_later_attempt_is_no_past(log: StandingLog) -> None:
-    log.put(2, 0, standing(8), curator=True)
-    assert log.before(1, 1, ledger(r2a0=Phase.RELEASED), 3)[0] == b""
 
 
 def test_the_record_survives_reopening_the_file_and_is_on_the_disk_at_once(log: StandingLog, tmp_path: Path) -> None:
     log.put(1, 0, standing(7), curator=True)
     # Another connection sees only what was committed.
     again = StandingLog(tmp_path / "standings.sqlite", 1)
-    assert number_of(again.before(2, 0, ledger(r1a0=Phase.RELEASED), 3)[1]) == 7
+    assert number_of(again.after(attempt(1), 3)) == 7
     assert again.curator_counts(1, 0)
     again.close()
 
@@ -110,7 +105,7 @@ def test_a_record_that_cannot_be_read_voids_the_round(log: StandingLog, tmp_path
         other.execute(f"UPDATE standings SET {change}")  # noqa: S608
     other.close()
     with pytest.raises(RoundVoid, match=r"validator-1.* record of the evidence"):
-        log.before(2, 0, ledger(r1a0=Phase.RELEASED), 3)
+        log.after(attempt(1), 3)
 
 
 def alter(federation: Any, rank: int, statement: str, *values: Any) -> None:

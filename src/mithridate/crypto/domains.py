@@ -19,6 +19,8 @@ class Domain(Enum):
     PROJECTION = b"mithridate/projection/1"
     RELAY_REQUEST = b"mithridate/relay-request/1"
     RANDOM_VALUE = b"mithridate/random-value/1"
+    DRAW_VALUE = b"mithridate/draw-value/1"
+    REFERENCE_SET = b"mithridate/reference-set/1"
     ENROLMENT_REQUEST = b"mithridate/enrolment-request/1"
     ENROLMENT_ACCOUNT = b"mithridate/enrolment-account/1"
     KIT_MANIFEST = b"mithridate/kit-manifest/1"

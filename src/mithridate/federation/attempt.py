@@ -52,8 +52,10 @@ class AttemptRun:
 
     def play(self) -> RoundRecord:
         """Opens the round's next attempt and carries it to its end: released, rolled back or void."""
+        study = self._prepared.study
         with self._watch.phase("ledger"):
-            state = self._parties.coordinator.open_round(self._round, self._prepared.study.runtime.deadline_seconds)
+            self._parties.draw(study.validators.draw_seconds)
+            state = self._parties.coordinator.open_round(self._round, study.runtime.deadline_seconds)
         return self._guarded(state, self._from_the_start)
 
     def finish(self, state: AttemptState) -> RoundRecord:
@@ -86,12 +88,14 @@ class AttemptRun:
 
     def _guarded(self, state: AttemptState, steps: Callable[[AttemptState], None]) -> RoundRecord:
         try:
+            self._parties.seat(state.committee)
+            self._linear_bytes = self._parties.committee.sent_bytes
             steps(state)
         except ProtocolError as error:
             self._void(self._now(state), error)
         for hospital in self._parties.hospitals:
             hospital.forget()
-        for validator in self._parties.committee.validators:
+        for validator in self._parties.committee.every:
             validator.forget()
         self._parties.coordinator.discard()
         return self.record(self._now(state))
@@ -100,6 +104,7 @@ class AttemptRun:
         with self._on_ledger() as validators:
             for validator in validators:
                 validator.commit_randomness(state)
+        self._hand_over(state)
         self._train(state)
         self._submit(state)
         state = self._draw(state)
@@ -120,6 +125,7 @@ class AttemptRun:
         if state.phase < Phase.BOUND:
             raise RoundVoid("interrupted before its members were bound")
         if state.phase is Phase.BOUND:
+            self._hand_over(state)
             self._open(state)
         self._aggregate_and_release(state)
 
@@ -136,15 +142,26 @@ class AttemptRun:
             with self._watch.phase("release"):
                 votes = committee.all(lambda validator: validator.check_release())
             with self._on_ledger() as validators:
-                for validator, vote in zip(validators, votes, strict=True):
-                    if validator.rank not in state.votes:
+                for rank, (validator, vote) in enumerate(zip(validators, votes, strict=True)):
+                    if rank not in state.votes:
                         validator.vote_release(state, vote)
 
     def _attest(self, state: AttemptState, hashes: Sequence[bytes]) -> None:
         with self._watch.phase("attest"), self._on_ledger() as validators:
-            for validator, model_hash in zip(validators, hashes, strict=True):
-                if validator.rank not in state.attestations:
+            for rank, (validator, model_hash) in enumerate(zip(validators, hashes, strict=True)):
+                if rank not in state.attestations:
                     validator.attest_model(state, model_hash)
+
+    def _hand_over(self, state: AttemptState) -> None:
+        """The validators of the last committee hand what they keep to this one."""
+        for validator in self._parties.committee.every:
+            try:
+                message = validator.hand_over(state)
+            except RoundVoid as error:
+                self._notes[validator.name] = str(error)
+                continue
+            if message is not None:
+                self._parties.coordinator.accept_handover(state, validator.place, message)
 
     def _train(self, state: AttemptState) -> None:
         study, sites = self._prepared.study, self._prepared.sites
@@ -229,8 +246,9 @@ class AttemptRun:
         coordinator = self._parties.coordinator
 
         def open_parts(validator: Validator) -> OpenedUpdates:
-            curated = coordinator.curated_part(state, validator.rank)
-            return validator.open(state, coordinator.parts(state, validator.rank), curated)
+            rank = state.committee.index(validator.place)
+            parts, curated = coordinator.parts(state, rank), coordinator.curated_part(state, rank)
+            return validator.open(state, parts, curated, coordinator.handover_parts(state, rank))
 
         with self._watch.phase("open"):
             opened = self._parties.committee.all(open_parts)

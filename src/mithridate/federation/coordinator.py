@@ -6,11 +6,13 @@ import threading
 from functools import cached_property
 from pathlib import Path
 
-from mithridate.errors import MessageError
+from mithridate.crypto.sharing import MAX_LENGTH
+from mithridate.errors import MessageError, RuleViolation
+from mithridate.federation.reference import ReferencePart
+from mithridate.federation.seats import Seats, possible_seats
 from mithridate.federation.submission import parse
-from mithridate.ledger.interface import AttemptState, Ledger
+from mithridate.ledger.interface import COMMITTEE_SIZE, AttemptState, Draw, Ledger
 
-_REFERENCE = "reference.msg"
 _CURATED = "curator.curated"
 
 
@@ -39,6 +41,34 @@ class Coordinator:
         deadline = self._ledger.now() + deadline_seconds
         attempt = self._ledger.open_round(round_number, self._ledger.current_model(), deadline)
         return self._ledger.attempt(round_number, attempt)
+
+    def draw_under_way(self, seconds: int) -> Draw | None:
+        """The draw of the next committee, opened wherever the contract lets; None where the last one serves on.
+
+        Args:
+            seconds: that validators have to commit, and again to reveal.
+        """
+        if self._validators == COMMITTEE_SIZE:
+            return None
+        number = self._ledger.draws()
+        if number and not (draw := self._ledger.draw(number)).settled:
+            return draw
+        now = self._ledger.now()
+        try:
+            number = self._ledger.open_draw(now + seconds, now + 2 * seconds)
+        except RuleViolation as error:
+            if error.reason == "committee still serves":
+                return None
+            raise
+        return self._ledger.draw(number)
+
+    def settle(self, draw: Draw) -> bool:
+        """Ends a draw that is over; False if it is not over yet."""
+        closed = len(draw.commitments) == self._validators or self._ledger.now() >= draw.commit_deadline
+        if not (closed and draw.revealed == set(draw.commitments)) and self._ledger.now() < draw.reveal_deadline:
+            return False
+        self._ledger.settle_draw(draw.number)
+        return True
 
     def accept(self, state: AttemptState, sender: int, message: bytes) -> None:
         """Keeps the message of an enrolled hospital for this attempt.
@@ -98,15 +128,49 @@ class Coordinator:
         path = self._path(state, 0).with_name(_CURATED)
         return parse(_read(path), 2 * self._parameters).for_validator(rank) if path.exists() else None
 
-    def accept_reference(self, message: bytes, length: int) -> None:
-        """Keeps the curator's message of `length` ring elements for the whole study."""
+    def accept_reference(self, seats: Seats, message: bytes, length: int) -> None:
+        """Keeps the curator's message of `length` ring elements to a committee for the whole study.
+
+        Raises:
+            MessageError: no such committee can be drawn, or the message is malformed or too large.
+        """
+        if seats not in possible_seats(self._validators):
+            raise MessageError(f"no committee {seats} can be drawn from {self._validators} validators")
         parse(message, length)
         with self._writing:
-            _write(self._mailbox / _REFERENCE, message)
+            _write(self._reference(seats), message)
 
-    def reference_part(self, rank: int, length: int) -> bytes:
-        """Validator `rank`'s part of the curator's message; raises MessageError as long as there is none."""
-        return parse(_read(self._mailbox / _REFERENCE), length).for_validator(rank)
+    def reference_part(self, seats: Seats, rank: int, length: int) -> ReferencePart:
+        """What validator `rank` of a committee may have of the reference set; raises MessageError as long as a message
+        to some committee is missing."""
+        every = possible_seats(self._validators)
+        digests = tuple(parse(_read(self._reference(each)), length).header.digest() for each in every)
+        return ReferencePart(digests, parse(_read(self._reference(seats)), length).for_validator(rank))
+
+    def accept_handover(self, state: AttemptState, place: int, message: bytes) -> None:
+        """Keeps what a validator of the last committee hands over to the attempt's; the first one counts.
+
+        Args:
+            state: the open attempt.
+            place: the sender's in the study, as the channel authenticated it.
+            message: sealed; checked for form and size only.
+
+        Raises:
+            MessageError: it is malformed or too large, or there is one already.
+        """
+        parse(message, MAX_LENGTH)
+        path = self._handover(state, place)
+        with self._writing:
+            if path.exists():
+                raise MessageError(f"validator-{place} has handed over to this attempt's committee before")
+            _write(path, message)
+
+    def handover_parts(self, state: AttemptState, rank: int) -> dict[int, bytes]:
+        """Validator `rank`'s part of what each validator of the last committee handed over, by place in the study."""
+        paths = {place: self._handover(state, place) for place in range(self._validators)}
+        return {
+            place: parse(_read(path), MAX_LENGTH).for_validator(rank) for place, path in paths.items() if path.exists()
+        }
 
     def discard(self) -> None:
         """Deletes the messages of all attempts: none of them is needed once a round is over."""
@@ -119,6 +183,16 @@ class Coordinator:
     def _enrolled(self) -> frozenset[int]:
         """The roster, which the contract freezes before the first round."""
         return frozenset(hospital.index for hospital in self._ledger.hospitals())
+
+    @cached_property
+    def _validators(self) -> int:
+        return len(self._ledger.validators())
+
+    def _reference(self, seats: Seats) -> Path:
+        return self._mailbox / f"reference-{'-'.join(map(str, seats))}.msg"
+
+    def _handover(self, state: AttemptState, place: int) -> Path:
+        return self._path(state, 0).with_name(f"validator-{place}.handover")
 
     def _path(self, state: AttemptState, sender: int) -> Path:
         return self._mailbox / f"{state.round}-{state.attempt}" / f"{sender}.msg"

@@ -11,10 +11,11 @@ import numpy as np
 from torch import nn
 
 from mithridate.crypto.fixed_point import clip_l2, encode
-from mithridate.crypto.keys import PrivateKey, PublicKey, public_from_bytes
+from mithridate.crypto.keys import PrivateKey, PublicKey
 from mithridate.data.dataset import Dataset
 from mithridate.errors import EnvelopeError
 from mithridate.federation.reference import CURATOR
+from mithridate.federation.seats import envelope_keys
 from mithridate.federation.submission import RoundContext, make_submission, open_submission, parse_part
 from mithridate.ledger.interface import AttemptState, Ledger
 from mithridate.ledger.store import ModelStore
@@ -87,7 +88,7 @@ class Curator:
         direction = direction_of_use(module, base, self.reference, moved[1:3], moved[3:])
         update = clip_l2(moved[0], self.clip_norm)
         context = curated_context(self.ledger.study_id(), state, self.layout.size)
-        validators = [public_from_bytes(validator.envelope_key) for validator in self.ledger.validators()]
+        validators = envelope_keys(self.ledger, state.committee)
         message, _ = make_submission(encode(np.concatenate([update, direction])), context, self.key, validators)
         return message
 

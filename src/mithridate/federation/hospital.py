@@ -4,9 +4,10 @@ import numpy as np
 import numpy.typing as npt
 
 from mithridate.crypto.fixed_point import decode, encode
-from mithridate.crypto.keys import PrivateKey, public_from_bytes
+from mithridate.crypto.keys import PrivateKey
 from mithridate.errors import ModelRefused, StaleError
 from mithridate.federation.collusion import earlier_models
+from mithridate.federation.seats import envelope_keys
 from mithridate.federation.site import Site
 from mithridate.federation.submission import RoundContext, make_submission
 from mithridate.ledger.interface import AttemptState, Ledger
@@ -85,7 +86,7 @@ class Hospital:
         """The message of this attempt, from the update that `train` made: fresh shares, nonces and keys every time."""
         if self._secret is None:
             raise StaleError(f"{self.name} has no update for round {state.round}: it must train first")
-        validators = [public_from_bytes(validator.envelope_key) for validator in self._ledger.validators()]
+        validators = envelope_keys(self._ledger, state.committee)
         message, self._digest = make_submission(self._secret, self._context(state), self._key, validators)
         return message
 

@@ -18,9 +18,11 @@ from mithridate.federation.hospital import Hospital
 from mithridate.federation.material import Material
 from mithridate.federation.openings import OpeningLog
 from mithridate.federation.prepared import Prepared
-from mithridate.federation.reference import share_reference
+from mithridate.federation.reference import ReferencePart, ReferenceShape, share_reference
 from mithridate.federation.rule_memory import RuleMemoryLog
+from mithridate.federation.seats import Seats, possible_seats
 from mithridate.federation.standings import StandingLog
+from mithridate.federation.succession import Succession
 from mithridate.federation.validator import StudyRules, Validator
 from mithridate.ledger.deployment import StudyTerms
 from mithridate.ledger.interface import Ledger, Role
@@ -46,23 +48,41 @@ Result = TypeVar("Result")
 
 
 class Committee:
-    """The three validators, each in a thread of its own while they compute jointly.
+    """The three validators that serve, each in a thread of its own while they compute jointly.
 
     Args:
-        validators: in rank order.
+        every: the study's validators, by place.
     """
 
-    def __init__(self, validators: Sequence[Validator]) -> None:
-        self.validators = tuple(validators)
+    def __init__(self, every: Sequence[Validator]) -> None:
+        self.every = tuple(every)
+        self.validators = self.every[:VALIDATORS]
+        """Those that serve, in rank order."""
         self._pool = ThreadPoolExecutor(VALIDATORS, thread_name_prefix="validator")
         self._peers: tuple[MemoryPeers, ...] = ()
+
+    def seat(self, seats: Seats, reference: Callable[[Seats, int], ReferencePart]) -> None:
+        """Makes a committee the one that serves, unless it does so already.
+
+        Args:
+            seats: the validators' places, in rank order.
+            reference: what a rank of it is given of the reference set.
+        """
+        if self.validators[0].sits_in(seats):
+            return
+        self.validators = tuple(self.every[place] for place in seats)
+        self.assemble()
+        given = dict(enumerate(self.validators))
+        for rank, validator in given.items():
+            validator.take_seat(seats, reference(seats, rank))
 
     def assemble(self) -> None:
         """Fresh channels and sessions among the three; what went wrong on the old ones is left behind."""
         self._peers, links = memory_peers(PEER_TIMEOUT_S), memory_links(PEER_TIMEOUT_S)
+        ranks = {validator: rank for rank, validator in enumerate(self.validators)}
 
         def join(validator: Validator) -> None:
-            rank = validator.rank
+            rank = ranks[validator]
             validator.join(CommitteeMember(self._peers[rank], Session(links[rank])))
 
         self.all(join)
@@ -73,15 +93,15 @@ class Committee:
         A validator that fails takes the other two out of their waiting, so that none hangs.
         """
 
-        def guarded(validator: Validator) -> Result:
+        def guarded(rank: int, validator: Validator) -> Result:
             try:
                 return step(validator)
             except BaseException:
                 if self._peers:
-                    self._peers[validator.rank].hang_up()
+                    self._peers[rank].hang_up()
                 raise
 
-        futures = [self._pool.submit(guarded, validator) for validator in self.validators]
+        futures = [self._pool.submit(guarded, rank, validator) for rank, validator in enumerate(self.validators)]
         errors = [error for future in futures if (error := future.exception()) is not None]
         if errors:
             # A hang-up is the consequence of another's error, which says more.
@@ -109,6 +129,7 @@ class Parties:
         hospitals: in roster order.
         curator: the reference set's owner.
         store: where global models lie.
+        reference: shape of the reference set.
     """
 
     chain: SharedLedger
@@ -117,11 +138,32 @@ class Parties:
     hospitals: tuple[Hospital, ...]
     curator: Curator
     store: ModelStore
+    reference: ReferenceShape
 
     def close(self) -> None:
         """Ends the committee's threads and closes the ledger."""
         self.committee.close()
         self.chain.close()
+
+    def seat(self, seats: Seats) -> None:
+        """Makes a committee the one that serves."""
+        self.committee.seat(
+            seats, lambda seats, rank: self.coordinator.reference_part(seats, rank, self.reference.length)
+        )
+
+    def draw(self, seconds: int) -> None:
+        """Draws the next committee where the contract asks for one.
+
+        Args:
+            seconds: see `Coordinator.draw_under_way`.
+        """
+        while (draw := self.coordinator.draw_under_way(seconds)) is not None:
+            # Once to commit, once to reveal; a draw that a killed run left open needs one of them only.
+            for _ in range(2):
+                with self.chain.block():
+                    for validator in self.committee.every:
+                        validator.draw(draw.number)
+            self.coordinator.settle(self.chain.reader.draw(draw.number))
 
 
 def seat(prepared: Prepared, folder: RunFolder) -> Parties:
@@ -140,7 +182,8 @@ def seat(prepared: Prepared, folder: RunFolder) -> Parties:
     )
     curator = folder.party("curator").key("signing")
     rules = study_rules(prepared.material, curator.public_key())
-    committee = Committee([_validator(rank, rules, chain, store, folder) for rank in range(VALIDATORS)])
+    count = prepared.study.validators.count
+    committee = Committee([_validator(place, rules, chain, store, folder) for place in range(count)])
     hospitals = tuple(
         Hospital(
             site,
@@ -152,11 +195,11 @@ def seat(prepared: Prepared, folder: RunFolder) -> Parties:
         for site in prepared.sites
     )
     beside_the_reference = make_curator(prepared.material, prepared.split.reference, chain.reader, curator, store)
-    parties = Parties(chain, coordinator, committee, hospitals, beside_the_reference, store)
+    parties = Parties(chain, coordinator, committee, hospitals, beside_the_reference, store, rules.reference)
     _enrol(prepared, folder, parties, rules)
-    committee.assemble()
-    length = rules.reference.length
-    committee.all(lambda validator: validator.receive_reference(coordinator.reference_part(validator.rank, length)))
+    state = chain.reader.latest()
+    if state is not None or len(committee.every) == VALIDATORS:
+        parties.seat(state.committee if state else possible_seats(VALIDATORS)[0])
     return parties
 
 
@@ -170,7 +213,8 @@ def _ledger(study: Study, folder: RunFolder) -> SharedLedger:
     terms = StudyTerms(
         configuration=study.configuration_hash(),
         coordinator=folder.party("coordinator").account().address,
-        validators=[folder.party(f"validator-{rank}").account().address for rank in range(VALIDATORS)],
+        validators=[folder.party(f"validator-{place}").account().address for place in range(study.validators.count)],
+        rotation=study.validators.rotation,
         quorum=study.quorum,
         min_accepted=study.aggregation.min_accepted,
         requires_certificate=study.release.certificate,
@@ -200,22 +244,31 @@ def study_rules(material: Material, curator: PublicKey) -> StudyRules:
 
 
 def make_validator(
-    rank: int, rules: StudyRules, ledger: Ledger, key: PrivateKey, store: ModelStore, own: PartyFolder
+    place: int,
+    rules: StudyRules,
+    ledger: Ledger,
+    envelope_key: PrivateKey,
+    signing_key: PrivateKey,
+    store: ModelStore,
+    own: PartyFolder,
 ) -> Validator:
     """A validator with its own records in its folder.
 
     Args:
-        rank: 0, 1 or 2.
+        place: in the study.
         rules: the study's.
         ledger: the ledger, from its own account.
-        key: its envelope key.
+        envelope_key: opens what is sent to it.
+        signing_key: signs what it hands over to a later committee.
         store: where global models lie.
         own: its folder.
     """
     openings = OpeningLog(own.path / "openings.sqlite")
-    standings = StandingLog(own.path / "standings.sqlite", rank)
-    memories = RuleMemoryLog(own.path / "rule_memory.sqlite", rank)
-    return Validator(rank, ledger, key, own.secret("randomness"), store, openings, standings, memories, rules)
+    standings = StandingLog(own.path / "standings.sqlite", place)
+    memories = RuleMemoryLog(own.path / "rule_memory.sqlite", place)
+    size, aggregation = rules.layout.size, rules.aggregation
+    kept = Succession(place, ledger, envelope_key, signing_key, standings, memories, aggregation, size)
+    return Validator(place, ledger, envelope_key, own.secret("randomness"), store, openings, kept, rules)
 
 
 def make_curator(material: Material, reference: Dataset, ledger: Ledger, key: PrivateKey, store: ModelStore) -> Curator:
@@ -243,9 +296,10 @@ def make_curator(material: Material, reference: Dataset, ledger: Ledger, key: Pr
     )
 
 
-def _validator(rank: int, rules: StudyRules, chain: SharedLedger, store: ModelStore, folder: RunFolder) -> Validator:
-    own = folder.party(f"validator-{rank}")
-    return make_validator(rank, rules, chain.as_party(own.account()), own.key("envelope"), store, own)
+def _validator(place: int, rules: StudyRules, chain: SharedLedger, store: ModelStore, folder: RunFolder) -> Validator:
+    own = folder.party(f"validator-{place}")
+    ledger = chain.as_party(own.account())
+    return make_validator(place, rules, ledger, own.key("envelope"), own.key("signing"), store, own)
 
 
 def _enrol(prepared: Prepared, folder: RunFolder, parties: Parties, rules: StudyRules) -> None:
@@ -265,11 +319,13 @@ def _enrol(prepared: Prepared, folder: RunFolder, parties: Parties, rules: Study
         auditor = folder.party(AUDITOR).account().address
         if not administrator.is_active(auditor, Role.AUDITOR):
             administrator.enrol(auditor, Role.AUDITOR)
-        for rank in range(VALIDATORS):
-            if not registered[rank]:
-                own = folder.party(f"validator-{rank}")
-                envelope_key = public_to_bytes(own.key("envelope").public_key())
-                parties.chain.as_party(own.account()).register_keys(envelope_key=envelope_key)
+        for validator in parties.committee.every:
+            if not registered[validator.place]:
+                own = folder.party(validator.name)
+                signing_key, envelope_key = (
+                    public_to_bytes(own.key(name).public_key()) for name in ("signing", "envelope")
+                )
+                parties.chain.as_party(own.account()).register_keys(signing_key, envelope_key)
     with parties.chain.block():
         for site in prepared.sites[admitted:]:
             administrator.admit(folder.party(site.name).account().address, len(site.dataset))
@@ -277,6 +333,7 @@ def _enrol(prepared: Prepared, folder: RunFolder, parties: Parties, rules: Study
     validators = [public_from_bytes(validator.envelope_key) for validator in administrator.validators()]
     context = rules.reference.context(administrator.study_id(), initial)
     curator = folder.party("curator").key("signing")
-    message, digest = share_reference(prepared.split.reference, context, curator, validators)
-    parties.coordinator.accept_reference(message, rules.reference.length)
+    messages, digest = share_reference(prepared.split.reference, context, curator, validators)
+    for seats, message in messages.items():
+        parties.coordinator.accept_reference(seats, message, rules.reference.length)
     administrator.begin(initial, digest)

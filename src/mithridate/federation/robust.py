@@ -11,9 +11,7 @@ from mithridate.aggregation.secure import Memory, SharedRound, secure_rules
 from mithridate.aggregation.settings import AggregationSettings
 from mithridate.errors import InputError, RoundVoid
 from mithridate.federation.committee import CommitteeMember
-from mithridate.federation.opened import agree_on_one, held_alike
-from mithridate.federation.rule_memory import RuleMemoryLog
-from mithridate.ledger.interface import AttemptState, Ledger
+from mithridate.ledger.interface import AttemptState
 from mithridate.mpc.shares import ReplicatedShare
 
 _TAG = b"mithridate/aggregation rule/1"
@@ -31,6 +29,19 @@ def rule_of(settings: AggregationSettings, state: AttemptState, updates: int) ->
         raise RoundVoid(f"too few accepted hospitals: {error}") from error
 
 
+def memory_shape(settings: AggregationSettings, hospitals: int, parameters: int) -> tuple[int, ...] | None:
+    """Shape of what the study's rule keeps from round to round; None where it keeps nothing.
+
+    Args:
+        settings: the study's.
+        hospitals: n, of the roster.
+        parameters: d.
+    """
+    if not settings.robust or settings.any_rule.remembers is Remembers.NOTHING:
+        return None
+    return (parameters,) if settings.any_rule.remembers is Remembers.STEP else (hospitals, parameters)
+
+
 def draws_of(seed: bytes) -> int:
     """What a rule draws by in a round with this seed: known to all, and to nobody before the commitments."""
     return int.from_bytes(hashlib.sha256(_TAG + seed).digest(), "big")
@@ -38,41 +49,32 @@ def draws_of(seed: bytes) -> int:
 
 @dataclass(frozen=True)
 class RobustAggregation:
-    """The rule's memory and what it takes to go on from it.
+    """The study's rule, and what it goes on from.
 
     Args:
-        log: this validator's.
-        ledger: tells which attempts came to something.
         hospitals: of the roster.
+        before: its memory; None in the first round, or where it keeps nothing.
     """
 
-    log: RuleMemoryLog
-    ledger: Ledger
     hospitals: int
+    before: Memory | None
 
     def step(
-        self,
-        member: CommitteeMember,
-        state: AttemptState,
-        rule: Rule,
-        accepted: Sequence[int],
-        gathered: SharedRound,
-    ) -> ReplicatedShare:
-        """A share of the rule's step (d,); nothing is opened. The memory after it is on the disk.
+        self, member: CommitteeMember, rule: Rule, accepted: Sequence[int], gathered: SharedRound
+    ) -> tuple[ReplicatedShare, Memory | None]:
+        """A share of the rule's step (d,), and its memory afterwards; nothing is opened.
 
         Args:
             member: this validator's end of the joint computation.
-            state: the attempt.
             rule: from `rule_of`.
             accepted: the hospitals whose updates are gathered, by number and in their order.
             gathered: the round.
 
         Raises:
-            RoundVoid: the validators' records of the memory differ, or the rule refuses the round.
+            RoundVoid: the rule refuses the round.
         """
         secure = secure_rules.get(rule.name)(rule)
-        whole = self._memory(member, state, rule, gathered.updates.shape[1])
-        before = whole
+        whole = before = self.before
         if whole is not None and rule.remembers is Remembers.HOSPITALS:
             before = replace(whole, values=whole.values[list(accepted)])
         try:
@@ -81,20 +83,7 @@ class RobustAggregation:
             raise RoundVoid(str(error)) from error
         if rule.remembers is Remembers.HOSPITALS:
             after = replace(after, values=self._placed(whole, accepted, after.values))
-        if rule.remembers is not Remembers.NOTHING:
-            self.log.put(state.round, state.attempt, after)
-        return step
-
-    def _memory(self, member: CommitteeMember, state: AttemptState, rule: Rule, size: int) -> Memory | None:
-        if rule.remembers is Remembers.NOTHING:
-            return None
-        shape = (size,) if rule.remembers is Remembers.STEP else (self.hospitals, size)
-        known_from, memory = self.log.before(state.round, state.attempt, self.ledger, shape)
-        if not agree_on_one(known_from, member.peers):
-            raise RoundVoid("the validators keep different records of the rule's memory: one of them has lost its own")
-        if memory is not None and not held_alike(memory.values, member.peers):
-            raise RoundVoid("two validators keep different shares of the rule's memory: one of the records was altered")
-        return memory
+        return step, None if rule.remembers is Remembers.NOTHING else after
 
     def _placed(self, whole: Memory | None, accepted: Sequence[int], rows: ReplicatedShare) -> ReplicatedShare:
         """The sums of all hospitals, those of the accepted ones replaced."""

@@ -11,7 +11,8 @@ import numpy as np
 from mithridate.aggregation.secure import Memory
 from mithridate.errors import RoundVoid
 from mithridate.federation.own_records import open_record
-from mithridate.ledger.interface import Ledger, Phase
+from mithridate.federation.seats import rank_in
+from mithridate.ledger.interface import AttemptState
 from mithridate.mpc.shares import ReplicatedShare
 
 
@@ -20,11 +21,11 @@ class RuleMemoryLog:
 
     Args:
         path: the SQLite file, made if missing.
-        rank: the validator's.
+        place: the validator's in the study.
     """
 
-    def __init__(self, path: Path, rank: int) -> None:
-        self._rank = rank
+    def __init__(self, path: Path, place: int) -> None:
+        self._place = place
         self._database = open_record(
             path,
             "memories (round INTEGER, attempt INTEGER, rounds INTEGER NOT NULL, "
@@ -47,32 +48,27 @@ class RuleMemoryLog:
         # What an attempt of an earlier round left is needed until one of this round came to something.
         self._database.execute("DELETE FROM memories WHERE round < ? - 1", (round_number,))
 
-    def before(
-        self, round_number: int, attempt: int, ledger: Ledger, shape: tuple[int, ...]
-    ) -> tuple[bytes, Memory | None]:
-        """The memory that an attempt starts from, and which attempt left it, in bytes that the three compare.
+    def after(self, state: AttemptState, shape: tuple[int, ...]) -> Memory | None:
+        """What an attempt left; None where it was not aggregated here, or its row is lost.
 
         Args:
-            round_number: of the attempt.
-            attempt: of the round.
-            ledger: tells which earlier attempts came to something.
+            state: the attempt.
             shape: of the memory's values.
 
         Raises:
             RoundVoid: the record was altered.
         """
-        rows = self._database.execute(
-            "SELECT round, attempt, rounds, shape, first, second FROM memories WHERE (round, attempt) < (?, ?) "
-            "ORDER BY round DESC, attempt DESC",
-            (round_number, attempt),
-        )
-        for earlier, number, rounds, held, first, second in rows:
-            if ledger.attempt(earlier, number).phase in (Phase.RELEASED, Phase.ROLLED_BACK):
-                if tuple(json.loads(held)) != shape or {len(first), len(second)} != {8 * int(np.prod(shape))}:
-                    raise RoundVoid(f"validator-{self._rank}'s record of the rule's memory was altered")
-                components = (np.frombuffer(part, "<u8").astype(np.uint64).reshape(shape) for part in (first, second))
-                return f"{earlier}.{number} {rounds}".encode(), Memory(ReplicatedShare(self._rank, *components), rounds)
-        return b"", None
+        row = self._database.execute(
+            "SELECT rounds, shape, first, second FROM memories WHERE round = ? AND attempt = ?",
+            (state.round, state.attempt),
+        ).fetchone()
+        if row is None or (rank := rank_in(state.committee, self._place)) is None:
+            return None
+        rounds, held, first, second = row
+        if tuple(json.loads(held)) != shape or {len(first), len(second)} != {8 * int(np.prod(shape))}:
+            raise RoundVoid(f"validator-{self._place}'s record of the rule's memory was altered")
+        components = (np.frombuffer(part, "<u8").astype(np.uint64).reshape(shape) for part in (first, second))
+        return Memory(ReplicatedShare(rank, *components), rounds)
 
     def close(self) -> None:
         """Closes the file."""

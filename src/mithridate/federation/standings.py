@@ -12,7 +12,8 @@ import numpy as np
 
 from mithridate.errors import RoundVoid
 from mithridate.federation.own_records import open_record
-from mithridate.ledger.interface import Ledger, Phase
+from mithridate.federation.seats import rank_in
+from mithridate.ledger.interface import AttemptState
 from mithridate.mpc.shares import ReplicatedShare
 
 
@@ -40,11 +41,11 @@ class StandingLog:
 
     Args:
         path: the SQLite file, made if missing.
-        rank: the validator's.
+        place: the validator's in the study.
     """
 
-    def __init__(self, path: Path, rank: int) -> None:
-        self._rank = rank
+    def __init__(self, path: Path, place: int) -> None:
+        self._place = place
         self._database = open_record(
             path,
             "standings (round INTEGER, attempt INTEGER, first BLOB NOT NULL, "
@@ -68,37 +69,29 @@ class StandingLog:
             (round_number, attempt, *row, json.dumps(standing.waited), curator),
         )
 
-    def before(self, round_number: int, attempt: int, ledger: Ledger, hospitals: int) -> tuple[bytes, SharedStanding]:
-        """The standing that an attempt starts from, and which attempt left it, in bytes that the three compare.
+    def after(self, state: AttemptState, hospitals: int) -> SharedStanding | None:
+        """What an attempt left; None where it was not judged here, or its row is lost.
 
         Args:
-            round_number: of the attempt.
-            attempt: of the round.
-            ledger: tells which earlier attempts came to something.
+            state: the attempt.
             hospitals: n.
 
         Raises:
             RoundVoid: the record was altered.
         """
-        rows = self._database.execute(
-            "SELECT round, attempt, first, second, waited FROM standings WHERE (round, attempt) < (?, ?) "
-            "ORDER BY round DESC, attempt DESC",
-            (round_number, attempt),
-        )
-        for earlier, number, first, second, waited in rows:
-            if ledger.attempt(earlier, number).phase in (Phase.RELEASED, Phase.ROLLED_BACK):
-                # Who waited how long is no secret, and the three must draw the same hospitals by it.
-                return f"{earlier}.{number} {waited}".encode(), self._standing(first, second, waited, hospitals)
-        return b"", SharedStanding.of(self._rank, hospitals)
-
-    def _standing(self, first: bytes, second: bytes, waited: str, hospitals: int) -> SharedStanding:
+        row = self._database.execute(
+            "SELECT first, second, waited FROM standings WHERE round = ? AND attempt = ?", (state.round, state.attempt)
+        ).fetchone()
+        if row is None or (rank := rank_in(state.committee, self._place)) is None:
+            return None
+        first, second, waited = row
         try:
             components = (np.frombuffer(part, dtype="<u8").astype(np.uint64) for part in (first, second))
-            standing = SharedStanding(ReplicatedShare(self._rank, *components), tuple(json.loads(waited)))
+            standing = SharedStanding(ReplicatedShare(rank, *components), tuple(json.loads(waited)))
         except (TypeError, ValueError):
-            raise RoundVoid(f"validator-{self._rank} cannot read its record of the evidence: it was altered") from None
+            raise RoundVoid(f"validator-{self._place} cannot read its record of the evidence: it was altered") from None
         if standing.evidence.shape != (hospitals,) or len(standing.waited) != hospitals:
-            raise RoundVoid(f"validator-{self._rank}'s record of the evidence is not of {hospitals} hospitals")
+            raise RoundVoid(f"validator-{self._place}'s record of the evidence is not of {hospitals} hospitals")
         return standing
 
     def holds(self, round_number: int, attempt: int) -> bool:

@@ -21,13 +21,20 @@ from mithridate.errors import OpeningRefused, ProtocolError, RoundVoid
 from mithridate.federation.cascade import Cascade, Verdicts
 from mithridate.federation.committee import CommitteeMember, Parameters
 from mithridate.federation.curator import CuratedShares, curated_context, open_curated
-from mithridate.federation.opened import OpenedUpdates, Recipient, agree_on_one, held_alike
+from mithridate.federation.opened import OpenedUpdates, Recipient, agree_on_one
 from mithridate.federation.openings import OpeningLog
-from mithridate.federation.reference import ReferenceShape, ReferenceShares, open_reference
+from mithridate.federation.reference import (
+    ReferencePart,
+    ReferenceShape,
+    ReferenceShares,
+    digest_for,
+    open_reference,
+)
 from mithridate.federation.robust import RobustAggregation, rule_of
-from mithridate.federation.rule_memory import RuleMemoryLog
-from mithridate.federation.standings import StandingLog
+from mithridate.federation.seats import Seats, rank_in
+from mithridate.federation.succession import Succession
 from mithridate.ledger.interface import AttemptState, HospitalRecord, Ledger, Phase
+from mithridate.ledger.interface.draws import COMMITTEE_DOMAIN
 from mithridate.ledger.store import ModelStore
 from mithridate.models.files import from_safetensors, to_safetensors
 from mithridate.models.layout import Layout
@@ -63,44 +70,43 @@ class StudyRules:
 
 
 class Validator:
-    """One of the committee's three. It holds two of three components of every update and of the reference set.
+    """One of the study's validators. In a committee it holds two of three components of every update and of the
+    reference set.
 
     Args:
-        rank: 0, 1 or 2.
+        place: in the study, from 0; its rank is another one in each committee.
         ledger: the ledger, from its own account.
         key: its envelope key.
         randomness_key: 32 secret bytes that it keeps: what it commits to it can reveal after a restart.
         store: where global models lie.
         openings: its record of opened aggregates.
-        standings: its record of the evidence against the hospitals.
-        memories: its record of what a robust rule keeps.
+        succession: what it keeps from round to round.
         rules: the study's.
     """
 
     def __init__(
         self,
-        rank: int,
+        place: int,
         ledger: Ledger,
         key: PrivateKey,
         randomness_key: bytes,
         store: ModelStore,
         openings: OpeningLog,
-        standings: StandingLog,
-        memories: RuleMemoryLog,
+        succession: Succession,
         rules: StudyRules,
     ) -> None:
-        self.rank = rank
-        self.name = f"validator-{rank}"
+        self.place = place
+        self.name = f"validator-{place}"
         self._ledger = ledger
         self._key = key
         self._randomness_key = randomness_key
         self._store = store
         self._openings = openings
-        self._standings = standings
-        self._memories = memories
+        self._succession = succession
         self._rules = rules
         self._member: CommitteeMember | None = None
         self._reference: ReferenceShares | None = None
+        self._seats: Seats | None = None
         self._updates: OpenedUpdates | None = None
         self._curated: CuratedShares | None = None
         self._state: AttemptState | None = None
@@ -110,17 +116,54 @@ class Validator:
         """Takes its end of a fresh joint computation, before the first round and after one that failed."""
         self._member = member
 
-    def receive_reference(self, part: bytes) -> None:
-        """Opens its shares of the reference set, checked against the ledger.
+    def rank_in(self, state: AttemptState) -> int | None:
+        """Its rank in an attempt's committee, None where it does not serve."""
+        return rank_in(state.committee, self.place)
+
+    def take_seat(self, seats: Seats, given: ReferencePart) -> None:
+        """Opens its shares of the reference set for a committee, checked against the ledger.
 
         Raises:
-            ProtocolError: they are not what the ledger's reference hash binds.
+            ProtocolError: they are not what the ledger's reference hash binds, or it is not of that committee.
         """
+        rank = rank_in(seats, self.place)
+        if rank is None:
+            raise RoundVoid(f"{self.name} is not of the committee {seats}")
         shape, ledger = self._rules.reference, self._ledger
+        digest = digest_for(seats, len(ledger.validators()), given.digests, ledger.reference_hash())
         context = shape.context(ledger.study_id(), ledger.initial_model())
-        self._reference = open_reference(
-            part, self.rank, self._key, shape, context, self._rules.curator, ledger.reference_hash()
-        )
+        self._reference = open_reference(given.part, rank, self._key, shape, context, self._rules.curator, digest)
+        self._seats, self._counts = seats, {}
+
+    def sits_in(self, seats: Seats) -> bool:
+        """Whether it has taken its seat in a committee."""
+        return self._seats == seats
+
+    def draw(self, number: int) -> bool:
+        """Takes its part in the draw of a committee; True if there was something to do.
+
+        Raises:
+            RuleViolation: it came too late.
+        """
+        draw, value = self._ledger.draw(number), self._drawn_value(number)
+        complete = len(draw.commitments) == len(self._ledger.validators())
+        if self.place not in draw.commitments:
+            if draw.revealed or self._ledger.now() >= draw.commit_deadline:
+                return False
+            self._ledger.commit_draw(number, hashlib.sha256(COMMITTEE_DOMAIN + value).digest())
+            return True
+        if self.place in draw.revealed or not (complete or self._ledger.now() >= draw.commit_deadline):
+            return False
+        self._ledger.reveal_draw(number, value)
+        return True
+
+    def hand_over(self, state: AttemptState) -> bytes | None:
+        """Its sealed message to the attempt's committee, where that goes on from another one that it served in.
+
+        Raises:
+            RoundVoid: its record is lost or altered.
+        """
+        return self._succession.hand_over(state)
 
     def commit_randomness(self, state: AttemptState) -> None:
         """Draws this attempt's random value and commits to it, before any hospital submits."""
@@ -134,15 +177,28 @@ class Validator:
         """Reveals the random value."""
         self._ledger.reveal_randomness(state.round, state.attempt, self._random(state))
 
-    def open(self, announced: AttemptState, parts: Mapping[int, bytes], curated: bytes | None) -> OpenedUpdates:
+    def open(
+        self,
+        announced: AttemptState,
+        parts: Mapping[int, bytes],
+        curated: bytes | None,
+        handed_over: Mapping[int, bytes],
+    ) -> OpenedUpdates:
         """Opens and checks its parts of the attempt's messages, and settles with the others which are well-formed.
+
+        Args:
+            announced: the attempt.
+            parts: of the hospitals' messages, by number; hostile.
+            curated: of the curator's message; None if there is none.
+            handed_over: of the last committee's messages, by place, where that was another one.
 
         The attempt's state, its seed included, is read from the ledger: the coordinator's word is not trusted.
         """
         state = self._ledger.attempt(announced.round, announced.attempt)
+        self._succession.receive(state, handed_over, self._joined.peers)
         # Read anew, not from the roster kept since the start: a hospital may have replaced its signing key.
         roster = self._ledger.hospitals()
-        recipient = Recipient(self.rank, self._key, self._ledger.study_id(), self._rules.layout.size, roster)
+        recipient = Recipient(self._rank, self._key, self._ledger.study_id(), self._rules.layout.size, roster)
         self._updates, self._state = recipient.open(state, parts, self._joined.peers), state
         self._curated, reason = self._open_curated(state, curated) if self._rules.curated else (None, "")
         return self._updates if not reason else replace(self._updates, curator=reason)
@@ -150,24 +206,20 @@ class Validator:
     def judge(self) -> Verdicts:
         """The verdict on every hospital of the roster, found on the opened shares together with the other two."""
         state, reference = self._state, self._reference
-        if state is None or state.seed is None or reference is None:
+        if state is None or state.seed is None or reference is None or not self.sits_in(state.committee):
             raise RoundVoid(f"{self.name} has no opened updates, drawn seed or reference set to judge by")
         records = [hospital.records for hospital in self._roster]
-        known_from, standing = self._standings.before(state.round, state.attempt, self._ledger, len(records))
-        if not agree_on_one(known_from, self._joined.peers):
-            raise RoundVoid("the validators keep different records of the evidence: one of them has lost its own")
-        if not held_alike(standing.evidence, self._joined.peers):
-            raise RoundVoid(f"{self.name} and its predecessor keep different evidence: one of the records was altered")
+        standing = self._succession.standing(state, self._joined.peers)
         base = self._model(state.base_hash)
         cascade = self._rules.cascade
         curated = self._curated if cascade.settings.curated else None
         verdicts = cascade.judge(self._joined, self._held, records, base, curated, standing, state.seed, reference)
-        self._standings.put(state.round, state.attempt, verdicts.standing, curator=verdicts.curator)
+        self._succession.standings.put(state.round, state.attempt, verdicts.standing, curator=verdicts.curator)
         return verdicts
 
     def judged(self, state: AttemptState) -> bool:
         """Whether it keeps what it needs of an attempt that it judged, after a restart too."""
-        return self._standings.holds(state.round, state.attempt)
+        return self._succession.standings.holds(state.round, state.attempt)
 
     def all_say(self, answer: bool) -> bool:
         """Whether all three validators answer yes; all come to the same. Each must ask at the same point."""
@@ -199,7 +251,7 @@ class Validator:
         shares, weights = self._with_curator(state, shares, weights)
         aggregator = aggregators.get(settings.linear)
         total = ReplicatedShare(
-            self.rank, aggregator.combine(shares.first, weights), aggregator.combine(shares.second, weights)
+            self._rank, aggregator.combine(shares.first, weights), aggregator.combine(shares.second, weights)
         )
         opened = self._joined.open_sum(total).view(np.int64)
         model = next_model(self._model(state.base_hash), aggregator.finish(opened, weights))
@@ -233,6 +285,7 @@ class Validator:
     def forget(self) -> None:
         """Drops the shares of a round that is over."""
         self._updates, self._state, self._curated = None, None, None
+        self._succession.forget()
 
     def _random(self, state: AttemptState) -> bytes:
         """This attempt's random value, 32 bytes: the same at every call, and to everybody else without pattern."""
@@ -241,12 +294,17 @@ class Validator:
         message = Domain.RANDOM_VALUE.tag + self._ledger.study_id() + place + state.base_hash
         return hmac.digest(self._randomness_key, message, hashlib.sha256)
 
+    def _drawn_value(self, number: int) -> bytes:
+        """Its random value in the draw of a committee, 32 bytes: the same after a restart."""
+        message = Domain.DRAW_VALUE.tag + self._ledger.study_id() + number.to_bytes(32, "big")
+        return hmac.digest(self._randomness_key, message, hashlib.sha256)
+
     def _open_curated(self, state: AttemptState, part: bytes | None) -> tuple[CuratedShares | None, str]:
         """The curator's shares, or what is wrong with them; all three validators come to the same."""
         context = curated_context(self._ledger.study_id(), state, self._rules.layout.size)
         opened, digest, reason = None, b"", "another validator could not open the curator's message"
         try:
-            opened, digest = open_curated(part, self.rank, self._key, context, self._rules.curator)
+            opened, digest = open_curated(part, self._rank, self._key, context, self._rules.curator)
         except ProtocolError as error:
             reason = str(error)
         if not agree_on_one(digest, self._joined.peers) or not digest:
@@ -254,8 +312,12 @@ class Validator:
         return opened, ""
 
     def _step(self, state: AttemptState, rule: Rule, members: list[int], gathered: SharedRound) -> ReplicatedShare:
-        part = RobustAggregation(self._memories, self._ledger, len(self._roster))
-        return part.step(self._joined, state, rule, members, gathered).reshape(1, -1)
+        before = self._succession.memory(state, self._joined.peers)
+        part = RobustAggregation(len(self._roster), before)
+        step, after = part.step(self._joined, rule, members, gathered)
+        if after is not None:
+            self._succession.memories.put(state.round, state.attempt, after)
+        return step.reshape(1, -1)
 
     def _weights(self, state: AttemptState, members: list[int]) -> list[int]:
         """The public weights of the members' updates."""
@@ -269,7 +331,7 @@ class Validator:
         """The curator's update, for a rule that trusts it."""
         if rule is None or not rule.rooted:
             return None
-        refused = self._rules.cascade.settings.curated and not self._standings.curator_counts(
+        refused = self._rules.cascade.settings.curated and not self._succession.standings.curator_counts(
             state.round, state.attempt
         )
         if self._curated is None or refused:
@@ -280,7 +342,7 @@ class Validator:
         self, state: AttemptState, shares: ReplicatedShare, weights: list[int]
     ) -> tuple[ReplicatedShare, list[int]]:
         """The curator's own update as one more row, with its weight, if it has a part in the attempt's aggregate."""
-        if not self._standings.curator_counts(state.round, state.attempt):
+        if not self._succession.standings.curator_counts(state.round, state.attempt):
             return shares, weights
         if self._curated is None:
             # A second opening without it would reveal the curator's update.
@@ -308,6 +370,10 @@ class Validator:
 
     def _model(self, digest: bytes) -> Parameters:
         return from_safetensors(self._store.get(digest.hex()), self._rules.layout)
+
+    @property
+    def _rank(self) -> int:
+        return self._joined.peers.rank
 
     @property
     def _joined(self) -> CommitteeMember:

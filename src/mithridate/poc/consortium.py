@@ -28,7 +28,6 @@ from mithridate.provisioning.request import MAX_BYTES, read_request
 from mithridate.provisioning.roster import Roster, make_roster
 from mithridate.provisioning.settings import SETTINGS_FILE
 
-VALIDATORS = 3
 NAME = "proof-of-concept"
 ADMINISTRATOR, AUDITOR, CURATOR, COORDINATOR = "administrator", "auditor", "curator", "coordinator"
 _WORKERS = 4
@@ -139,7 +138,8 @@ def provision_consortium(
 
 
 def _write_consortium(folder: Path, prepared: Prepared, ground: Ground) -> Path:
-    ports = _pairs(VALIDATORS)
+    validators = prepared.study.validators.count
+    ports = _pairs(validators)
     (coordinator,) = free_ports(1)
     people: list[dict[str, object]] = [
         {
@@ -156,12 +156,12 @@ def _write_consortium(folder: Path, prepared: Prepared, ground: Ground) -> Path:
                 "organisation": f"validators_{rank}",
                 "host": LOOPBACK,
                 "port": ports[rank],
-                "node": ground.nodes[rank],
+                "node": ground.nodes[rank % len(ground.nodes)],
             }
-            for rank in range(VALIDATORS)
+            for rank in range(validators)
         ),
         {"name": CURATOR, "role": "curator", "organisation": "reference_centre"},
-        {"name": AUDITOR, "role": "auditor", "organisation": "auditors", "node": ground.nodes[VALIDATORS]},
+        {"name": AUDITOR, "role": "auditor", "organisation": "auditors", "node": ground.nodes[-1]},
         {
             "name": ADMINISTRATOR,
             "role": "administrator",

@@ -13,6 +13,7 @@ from mithridate.evaluation.records import Observer, RoundRecord, append_record
 from mithridate.federation.outcome import STATUS, model_after, outcome
 from mithridate.federation.prepared import Prepared
 from mithridate.federation.remote.deploying import initial_model
+from mithridate.federation.seats import possible_seats
 from mithridate.ledger.interface import AttemptState, Phase
 from mithridate.ledger.keystore import PASSWORD_VARIABLE, read_keystore
 from mithridate.ledger.run_ledger import ledger_of
@@ -191,7 +192,8 @@ class Poc:
         raise RunError(f"the curator did not hand in the reference set within {BEGIN_S:g} s; see {self.folder}")
 
     def _handed_in(self) -> bool:
-        return (self.consortium.places[COORDINATOR].state / "mailbox" / "reference.msg").exists()
+        handed_in = (self.consortium.places[COORDINATOR].state / "mailbox").glob("reference-*.msg")
+        return len(list(handed_in)) == len(possible_seats(self.prepared.study.validators.count))
 
     def _is_over(self, state: AttemptState) -> bool:
         if state.phase is Phase.VOID:

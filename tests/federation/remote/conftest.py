@@ -14,16 +14,19 @@ from mithridate.errors import RoundVoid
 from mithridate.federation.committee import CommitteeMember
 from mithridate.federation.dropout import drops
 from mithridate.federation.folder import RunFolder
+from mithridate.federation.handover import KeptShape
 from mithridate.federation.parties import Parties, make_curator, make_validator, seat, study_rules
 from mithridate.federation.prepared import Prepared
 from mithridate.federation.remote.agent import Agent, Pace
 from mithridate.federation.remote.coordinator_agent import CoordinatorAgent
 from mithridate.federation.remote.curator_agent import CuratorAgent
-from mithridate.federation.remote.desk import Desk, Roles
+from mithridate.federation.remote.desk import Desk, Lengths, Roles
 from mithridate.federation.remote.hospital_agent import HospitalAgent
 from mithridate.federation.remote.malice import Malice
 from mithridate.federation.remote.site_desk import CoordinatorDesk
 from mithridate.federation.remote.validator_agent import NotMet, ValidatorAgent
+from mithridate.federation.robust import memory_shape
+from mithridate.federation.seats import Seats
 from mithridate.ledger.deployment import GRACE_S
 from mithridate.ledger.interface import AttemptState
 from mithridate.ledger.store import ModelStore
@@ -63,14 +66,22 @@ class Room:
 class MemoryMeetings:
     """One validator's meetings in the room; `before` may raise in its stead."""
 
-    def __init__(self, room: Room, rank: int) -> None:
+    def __init__(self, room: Room, place: int) -> None:
         self._room = room
-        self._rank = rank
+        self._place = place
+        self._seats: Seats | None = None
         self.before: Callable[[str], None] = lambda section: None
         self.held: list[str] = []
 
+    def sit(self, seats: Seats) -> None:
+        self._seats = seats
+
+    def leave(self) -> None:
+        self._seats = None
+
     def hold(self, section: str, patience: float, action: Callable[[CommitteeMember], None]) -> None:
-        member = self._room.join(section, self._rank, patience)
+        assert self._seats is not None
+        member = self._room.join(section, self._seats.index(self._place), patience)
         try:
             self.before(section)
             action(member)
@@ -108,15 +119,16 @@ class RemoteFederation:
         self.chain = self.parties.chain
         self.wire = Wire()
         self.room = Room()
-        self.meetings = [MemoryMeetings(self.room, rank) for rank in range(VALIDATORS)]
+        places = range(study.validators.count)
+        self.meetings = [MemoryMeetings(self.room, place) for place in places]
         self.pace = pace
         curator_key = self.folder.party("curator").key("signing")
         self.rules = study_rules(self.prepared.material, curator_key.public_key())
-        names = [*(site.name for site in self.prepared.sites), *(f"validator-{rank}" for rank in range(3)), "curator"]
+        names = [*(site.name for site in self.prepared.sites), *(f"validator-{place}" for place in places), "curator"]
         self.roles = Roles(
             keys={name: self.folder.party(name).key("signing").public_key() for name in names},
             hospitals={site.name: site.index for site in self.prepared.sites},
-            validators={f"validator-{rank}": rank for rank in range(3)},
+            validators={f"validator-{place}": place for place in places},
             curator="curator",
         )
         self.desk = Desk(
@@ -124,25 +136,31 @@ class RemoteFederation:
             self.chain.reader,
             self.parties.store,
             self.roles,
-            self.rules.reference.length,
-            self.prepared.layout.size,
+            self.lengths,
         )
         self.wire.desk = self.desk
         self.hospitals = [self.hospital_agent(index) for index in range(len(self.prepared.sites))]
-        self.validators = [self.validator_agent(rank) for rank in range(VALIDATORS)]
+        self.validators = [self.validator_agent(place) for place in places]
         self.curator = self.curator_agent()
         self.coordinator = CoordinatorAgent(
             self.parties.coordinator,
             self.chain.as_party(self.folder.party("coordinator").account()),
             study.runtime.deadline_seconds,
             GRACE_S,
+            study.validators.draw_seconds,
             study.training.rounds,
             pace,
         )
 
     def site_desk(self, name: str) -> CoordinatorDesk:
-        key, size = self.folder.party(name).key("signing"), self.prepared.layout.size
-        return CoordinatorDesk(self.wire, self.chain.reader.study_id(), name, key, size, self.rules.reference.length)
+        key = self.folder.party(name).key("signing")
+        return CoordinatorDesk(self.wire, self.chain.reader.study_id(), name, key, self.lengths)
+
+    @property
+    def lengths(self) -> Lengths:
+        count, size = self.prepared.study.hospitals.count, self.prepared.layout.size
+        kept = KeptShape(count, memory_shape(self.prepared.study.aggregation, count, size))
+        return Lengths(size, self.rules.reference.length, kept.length)
 
     def store(self, name: str) -> ModelStore:
         return ModelStore(self.folder.party(name).path / "models")
@@ -166,12 +184,12 @@ class RemoteFederation:
 
         return HospitalAgent(hospital, hospital._ledger, desk, store, rounds, self.pace, malice, dropping)
 
-    def validator_agent(self, rank: int) -> ValidatorAgent:
-        name = f"validator-{rank}"
+    def validator_agent(self, place: int) -> ValidatorAgent:
+        name = f"validator-{place}"
         own, store, study = self.folder.party(name), self.store(name), self.prepared.study
         ledger = self.chain.as_party(own.account())
-        validator = make_validator(rank, self.rules, ledger, own.key("envelope"), store, own)
-        desk, meetings = self.site_desk(name), self.meetings[rank]
+        validator = make_validator(place, self.rules, ledger, own.key("envelope"), own.key("signing"), store, own)
+        desk, meetings = self.site_desk(name), self.meetings[place]
         return ValidatorAgent(validator, ledger, desk, meetings, store, study.curated, study.training.rounds, self.pace)
 
     def curator_agent(self) -> CuratorAgent:

@@ -21,15 +21,33 @@ from mithridate.crypto.keys import generate
 from mithridate.errors import LedgerError, StoreError
 from mithridate.federation.coordinator import Coordinator
 from mithridate.federation.remote import desk as module
-from mithridate.federation.remote.desk import MAX_MODELS, Desk, Roles, request_limit
-from mithridate.federation.remote.wire import MAX_REASON, RelayRefused, Topic, make_request, read_answer, read_page
-from mithridate.federation.submission import RoundContext, make_submission, parse_part
+from mithridate.federation.remote.desk import MAX_MODELS, Desk, Lengths, Roles
+from mithridate.federation.remote.wire import (
+    MAX_REASON,
+    RelayRefused,
+    Topic,
+    make_request,
+    read_answer,
+    read_page,
+    read_reference,
+)
+from mithridate.federation.seats import possible_seats
+from mithridate.federation.submission import RoundContext, make_submission, parse, parse_part
 from mithridate.ledger.interface import Phase
 from mithridate.ledger.store import ModelStore
 
-D, REFERENCE, HOSPITALS = 6, 9, 3
+D, REFERENCE, HOSPITALS, HANDOVER = 6, 9, 3, 16
+LENGTHS = Lengths(D, REFERENCE, HANDOVER)
+PLACES = 4
+"""The study's validators; those at 0, 1 and 3 are the attempt's committee, 0, 1 and 2 were the one before."""
+COMMITTEE, BEFORE = (0, 1, 3), (0, 1, 2)
+COMMITTEES = possible_seats(PLACES)
 STUDY = b"s" * 32
-NAMES = [*(f"hospital-{index}" for index in range(HOSPITALS)), *(f"validator-{rank}" for rank in range(3)), "curator"]
+NAMES = [
+    *(f"hospital-{index}" for index in range(HOSPITALS)),
+    *(f"validator-{place}" for place in range(PLACES)),
+    "curator",
+]
 KEYS = {name: generate() for name in NAMES}
 ENVELOPE_KEYS = [generate().public_key() for _ in range(3)]
 CANARY = b"canary-of-a-share-or-key"
@@ -42,13 +60,16 @@ def message_of(hospital: int, length: int = D) -> bytes:
 
 
 MESSAGE, CURATED, SET = message_of(0), message_of(7, 2 * D), message_of(7, REFERENCE)
+HANDED_OVER = message_of(8, HANDOVER)
 
 
 class Ledger:
     """What the desk reads of a ledger."""
 
     def __init__(self) -> None:
-        self.state: Any = SimpleNamespace(round=2, attempt=1, phase=Phase.SUBMITTING, submissions={})
+        self.state: Any = SimpleNamespace(
+            round=2, attempt=1, phase=Phase.SUBMITTING, submissions={}, committee=COMMITTEE
+        )
         self.has_begun = False
 
     def study_id(self) -> bytes:
@@ -61,6 +82,15 @@ class Ledger:
 
     def begun(self) -> bool:
         return self.has_begun
+
+    def attempts(self, round_number: int) -> int:
+        return 1
+
+    def attempt(self, round_number: int, attempt: int) -> Any:
+        return SimpleNamespace(round=round_number, attempt=attempt, phase=Phase.RELEASED, committee=BEFORE)
+
+    def validators(self) -> list[Any]:
+        return [SimpleNamespace(rank=place) for place in range(PLACES)]
 
     def hospitals(self) -> list[Any]:
         return [SimpleNamespace(index=index) for index in range(HOSPITALS)]
@@ -84,10 +114,10 @@ class Office:
         roles = Roles(
             keys={name: key.public_key() for name, key in KEYS.items()},
             hospitals={f"hospital-{index}": index for index in range(HOSPITALS)},
-            validators={f"validator-{rank}": rank for rank in range(3)},
+            validators={f"validator-{place}": place for place in range(PLACES)},
             curator="curator",
         )
-        self.desk = Desk(self.coordinator, self.ledger, self.store, roles, REFERENCE, D)
+        self.desk = Desk(self.coordinator, self.ledger, self.store, roles, LENGTHS)
 
     def request(self, sender: str, topic: Topic, *items: Any) -> bytes:
         return make_request(STUDY, sender, KEYS[sender], next(self._numbers), topic, items)
@@ -157,12 +187,14 @@ def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     """One office for many requests, in the middle of a round."""
     with watched() as watch:
         made = watch(Office(tmp_path_factory.mktemp("office")))
-        made.ask("curator", Topic.KEEP_REFERENCE, SET)
+        for number in range(len(COMMITTEES)):
+            made.ask("curator", Topic.KEEP_REFERENCE, number, SET)
         made.ledger.has_begun = True
         made.store.put(MODEL)
         for index in range(HOSPITALS):
             made.ask(f"hospital-{index}", Topic.SUBMISSION, 2, 1, message_of(index))
         made.ask("curator", Topic.CURATED, 2, 1, CURATED)
+        made.ask("validator-2", Topic.HAND_OVER, 2, 1, HANDED_OVER)
         yield made
 
 
@@ -173,9 +205,11 @@ RIGHTFUL: dict[Topic, tuple[str, tuple[Any, ...]]] = {
     Topic.CURATED: ("curator", (2, 1, CURATED)),
     Topic.IS_CURATED: ("validator-0", (2, 1)),
     Topic.PARTS: ("validator-1", (2, 1, 0)),
-    Topic.CURATED_PART: ("validator-2", (2, 1)),
-    Topic.REFERENCE: ("validator-0", ()),
-    Topic.KEEP_REFERENCE: ("curator", (SET,)),
+    Topic.CURATED_PART: ("validator-3", (2, 1)),
+    Topic.REFERENCE: ("validator-0", (1,)),
+    Topic.KEEP_REFERENCE: ("curator", (0, SET)),
+    Topic.HAND_OVER: ("validator-2", (2, 1, HANDED_OVER)),
+    Topic.HANDED_OVER: ("validator-3", (2, 1, 2)),
 }
 numbers = st.one_of(st.integers(0, 3), st.integers(-(2**63), 2**64 - 1))
 contents = st.one_of(
@@ -232,8 +266,8 @@ def test_an_altered_message_is_kept_as_it_is_or_refused(fuzzed: Office, data: st
     altered = MESSAGE[:start] + data.draw(st.sampled_from([b"", CANARY, b"\x91" * 900, b"\xc0"])) + MESSAGE[end:]
     assert "log says why" not in fuzzed.said("hospital-0", Topic.SUBMISSION, 2, 1, altered)
     # Whatever one hospital does, the others' messages reach the validators.
-    for rank in range(3):
-        page, following = read_page(fuzzed.ask(f"validator-{rank}", Topic.PARTS, 2, 1, 1), 10**6, 1)
+    for rank, place in enumerate(COMMITTEE):
+        page, following = read_page(fuzzed.ask(f"validator-{place}", Topic.PARTS, 2, 1, 1), 10**6, 1)
         assert (set(page), following) == ({1, 2}, 0)
         assert {parse_part(part, D).rank for part in page.values()} == {rank}
 
@@ -247,6 +281,8 @@ NOBODY_ELSE = {
     Topic.CURATED_PART: ("validator", "is no validator of this study"),
     Topic.REFERENCE: ("validator", "is no validator of this study"),
     Topic.KEEP_REFERENCE: ("curator", "is not the curator"),
+    Topic.HAND_OVER: ("validator", "is no validator of this study"),
+    Topic.HANDED_OVER: ("validator", "is no validator of this study"),
 }
 
 
@@ -262,19 +298,53 @@ def test_every_other_role_is_refused_by_name(fuzzed: Office, topic: Topic, sende
 
 
 def test_each_role_is_answered(office: Office) -> None:
-    office.ask("curator", Topic.KEEP_REFERENCE, SET)
+    for number in range(len(COMMITTEES)):
+        office.ask("curator", Topic.KEEP_REFERENCE, number, SET)
     office.ask("hospital-0", Topic.SUBMISSION, 2, 1, MESSAGE)
     assert office.ask("validator-1", Topic.IS_CURATED, 2, 1) == b"\0"
     assert office.ask("validator-1", Topic.CURATED_PART, 2, 1) == b""
     office.ask("curator", Topic.CURATED, 2, 1, CURATED)
     assert office.ask("validator-1", Topic.IS_CURATED, 2, 1) == b"\1"
-    for rank in range(3):
-        assert parse_part(office.ask(f"validator-{rank}", Topic.REFERENCE), REFERENCE).rank == rank
-        assert parse_part(office.ask(f"validator-{rank}", Topic.CURATED_PART, 2, 1), 2 * D).rank == rank
+    for rank, place in enumerate(COMMITTEE):
+        given = read_reference(office.ask(f"validator-{place}", Topic.REFERENCE, 1), 10**6)
+        assert parse_part(given.part, REFERENCE).rank == rank
+        assert given.digests == (parse(SET, REFERENCE).header.digest(),) * len(COMMITTEES)
+        assert parse_part(office.ask(f"validator-{place}", Topic.CURATED_PART, 2, 1), 2 * D).rank == rank
+        assert office.ask(f"validator-{place}", Topic.HANDED_OVER, 2, 1, 2) == b""
+    office.ask("validator-2", Topic.HAND_OVER, 2, 1, HANDED_OVER)
+    for rank, place in enumerate(COMMITTEE):
+        assert parse_part(office.ask(f"validator-{place}", Topic.HANDED_OVER, 2, 1, 2), HANDOVER).rank == rank
     digest = office.store.put(MODEL)
     assert office.ask("hospital-1", Topic.MODEL, bytes.fromhex(digest)) == MODEL
-    answered = {"keep-reference": 1, "submission": 1, "is-curated": 2, "curated-part": 4, "curated": 1, "reference": 3}
-    assert office.desk.requests == {**answered, "model": 1}
+    answered = {"keep-reference": 4, "submission": 1, "is-curated": 2, "curated-part": 4, "curated": 1, "reference": 3}
+    assert office.desk.requests == {**answered, "hand-over": 1, "handed-over": 6, "model": 1}
+
+
+ONLY_THE_COMMITTEE = [Topic.IS_CURATED, Topic.PARTS, Topic.CURATED_PART, Topic.HANDED_OVER]
+
+
+@pytest.mark.parametrize("topic", ONLY_THE_COMMITTEE)
+def test_a_validator_that_does_not_serve_is_given_nothing(fuzzed: Office, topic: Topic) -> None:
+    with pytest.raises(RelayRefused, match="validator-2 is not of this attempt's committee"):
+        fuzzed.ask("validator-2", topic, *RIGHTFUL[topic][1])
+
+
+def test_nobody_is_given_a_reference_set_of_a_committee_without_it(fuzzed: Office) -> None:
+    with pytest.raises(RelayRefused, match="validator-3 is not of that committee"):
+        fuzzed.ask("validator-3", Topic.REFERENCE, COMMITTEES.index((0, 1, 2)))
+    with pytest.raises(RelayRefused, match="no committee has the number 4"):
+        fuzzed.ask("validator-3", Topic.REFERENCE, 4)
+
+
+def test_only_the_last_committee_hands_over_each_once_and_in_time(office: Office) -> None:
+    with pytest.raises(RelayRefused, match="validator-3 has nothing to hand over"):
+        office.ask("validator-3", Topic.HAND_OVER, 2, 1, HANDED_OVER)
+    office.ask("validator-1", Topic.HAND_OVER, 2, 1, HANDED_OVER)
+    with pytest.raises(RelayRefused, match="validator-1 has handed over to this attempt's committee before"):
+        office.ask("validator-1", Topic.HAND_OVER, 2, 1, HANDED_OVER)
+    office.ledger.state.phase = Phase.FINAL
+    with pytest.raises(RelayRefused, match="validator-2 has nothing to hand over"):
+        office.ask("validator-2", Topic.HAND_OVER, 2, 1, HANDED_OVER)
 
 
 @pytest.mark.parametrize("place", [(1, 1), (2, 0), (2, 2), (3, 1), (0, 0), (2**63 - 1, 1)])
@@ -303,12 +373,14 @@ def test_before_the_first_round_nothing_is_open(office: Office) -> None:
 
 
 def test_the_reference_set_is_fixed_once_the_study_has_begun(office: Office) -> None:
-    with pytest.raises(RelayRefused, match=r"reference\.msg was not handed in"):
-        office.ask("validator-0", Topic.REFERENCE)
-    office.ask("curator", Topic.KEEP_REFERENCE, SET)
+    for number in range(1, len(COMMITTEES)):
+        office.ask("curator", Topic.KEEP_REFERENCE, number, SET)
+    with pytest.raises(RelayRefused, match=r"reference-0-1-2\.msg was not handed in"):
+        office.ask("validator-0", Topic.REFERENCE, 1)
+    office.ask("curator", Topic.KEEP_REFERENCE, 0, SET)
     office.ledger.has_begun = True
     with pytest.raises(RelayRefused, match="the study has begun: its reference set is fixed"):
-        office.ask("curator", Topic.KEEP_REFERENCE, SET)
+        office.ask("curator", Topic.KEEP_REFERENCE, 0, SET)
 
 
 def test_a_replay_is_refused_and_so_is_what_comes_out_of_order(office: Office) -> None:
@@ -480,7 +552,7 @@ def test_pages_hold_so_many_parts_or_bytes_at_most(office: Office, monkeypatch: 
 
 
 def test_a_request_beyond_the_limit_is_not_read(office: Office) -> None:
-    limit = request_limit(D, REFERENCE)
+    limit = LENGTHS.limit
     for size in (limit, 2 * limit):
         request = office.request("hospital-0", Topic.SUBMISSION, 2, 1, bytes(size))
         with pytest.raises(RelayRefused, match=f"bytes where at most {limit} are allowed"):
@@ -516,5 +588,5 @@ def test_no_message_takes_much_more_memory_than_its_bytes(office: Office, messag
 def test_after_a_restart_the_coordinator_has_what_was_handed_in(office: Office) -> None:
     office.ask("hospital-0", Topic.SUBMISSION, 2, 1, MESSAGE)
     office.reopen()
-    page, _ = read_page(office.ask("validator-2", Topic.PARTS, 2, 1, 0), 10**6, 0)
+    page, _ = read_page(office.ask("validator-3", Topic.PARTS, 2, 1, 0), 10**6, 0)
     assert list(page) == [0]

@@ -43,7 +43,9 @@ with open(folder / f"starts-{rank}", "a") as starts:
     starts.write("started\\n")
 seats = tuple(Seat(f"validator-{r}", addresses[r], (folder / f"{r}.pem").read_bytes()) for r in range(3))
 service = PeerService(rank, seats, (folder / f"{rank}.key").read_bytes(), 100, 60.0)
-meetings = RemoteMeetings(service, tuple(addresses[3:]), folder / f"failures-{rank}.json", 60.0, restart_process)
+state = folder / f"failures-{rank}.json"
+meetings = RemoteMeetings(lambda seats: service, addresses[3:], state, 60.0, restart_process)
+meetings.sit((0, 1, 2))
 
 def square(x):
     return x * x
@@ -166,7 +168,11 @@ class Room:
     def fresh(self, rank: int) -> RemoteMeetings:
         """A validator's meetings as they are after its process began anew."""
         state, addresses = self.folder / f"{rank}.json", ("127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3")
-        return RemoteMeetings(self.services[rank], addresses, state, PATIENCE, lambda: self.restarted.append(rank))
+        meetings = RemoteMeetings(
+            lambda seats: self.services[rank], addresses, state, PATIENCE, lambda: self.restarted.append(rank)
+        )
+        meetings.sit((0, 1, 2))
+        return meetings
 
     def hold(self, section: str, action: Callable[[int, Any], None]) -> list[BaseException | None]:
         """What each was told, None if the section came to its end."""
@@ -301,6 +307,22 @@ def test_who_is_alone_is_told_so(room: Room) -> None:
     with pytest.raises(NotMet, match="did not come"):
         room.meetings[0].hold("a", 0.3, lambda member: None)
     assert room.mend() == []
+
+
+def test_who_sits_in_another_committee_starts_anew_if_it_was_linked(room: Room) -> None:
+    room.meetings[1].sit((0, 1, 2))
+    assert room.restarted == []
+    room.meetings[1].leave()
+    assert room.restarted == []
+    with pytest.raises(RoundVoid, match="sits in no committee"):
+        room.meetings[1].hold("a", 0.1, lambda member: None)
+
+
+@pytest.mark.parametrize("leave", [lambda meetings: meetings.leave(), lambda meetings: meetings.sit((0, 1, 3))])
+def test_a_link_to_others_is_given_up_by_starting_anew(room: Room, leave: Callable[[RemoteMeetings], None]) -> None:
+    assert room.hold("a", nothing) == [None] * 3
+    leave(room.meetings[2])
+    assert room.restarted[:1] == [2]
 
 
 def test_a_private_folder_is_private_and_leaves_nothing(tmp_path: Path) -> None:

@@ -26,6 +26,15 @@ TABLES: dict[str, Any] = {
     "defence": {"name": "none"},
     "runtime": {"deadline_seconds": 86_400},
 }
+LENIENT: dict[str, Any] = {
+    "name": "mithridate",
+    "least_score": -2.0,
+    "score_floor": -2.0,
+    "score_share": 0.0,
+    "noise_cosine": 0.0,
+    "norm_multiple": 10.0,
+    "standard_errors": 10.0,
+}
 Make = Callable[..., Any]
 
 
@@ -134,6 +143,50 @@ def test_without_one_validator_the_study_stops_and_the_ledger_says_why(
     assert [state.phase for state in states] == [Phase.VOID, Phase.VOID]
     assert {state.void_reason for state in states} == {"validator-2 did not commit its randomness in time"}
     assert federation.coordinator.gave_up
+
+
+def test_of_four_validators_one_may_be_gone_for_good(remote: Make) -> None:
+    validators = {"count": 4, "rotation": 1, "draw_seconds": 1}
+    tables = {"training": {"rounds": 3}, "defence": LENIENT, "validators": validators}
+    federation = remote(small(**tables), pace=Pace(poll=0.02, patience=3.0))
+    gone = federation.validators[1]
+    over = gone.over
+
+    def vanish(state: Any) -> None:
+        over(state)
+        gone.stop()
+
+    # It serves in the first round or not; what it then keeps it hands to nobody.
+    gone.over = vanish
+    federation.run()
+    ledger = federation.chain.reader
+    first, second, third = (ledger.attempt(number, ledger.attempts(number) - 1) for number in range(1, 4))
+    assert [state.phase for state in (first, second, third)] == [Phase.RELEASED] * 3
+    assert second.committee == third.committee == (0, 2, 3)
+    assert federation.desk.requests.get("hand-over", 0) == (2 if 1 in first.committee else 0)
+
+
+def test_who_vanishes_in_an_attempt_costs_that_attempt_and_others_are_drawn(remote: Make) -> None:
+    validators = {"count": 4, "rotation": 100, "draw_seconds": 1}
+    federation = remote(small(validators=validators), pace=Pace(poll=0.02, patience=2.0))
+    gone: list[int] = []
+
+    def vanish(place: int) -> Callable[[str], None]:
+        def before(section: str) -> None:
+            if section.endswith("verify") and gone in ([], [place]):
+                gone[:] = [place]
+                federation.validators[place].stop()
+                raise HungUp(f"validator-{place} left the computation")
+
+        return before
+
+    for place, meetings in enumerate(federation.meetings):
+        meetings.before = vanish(place)
+    federation.run()
+    first, *_, last = attempts(federation)
+    assert (first.phase, last.phase) == (Phase.VOID, Phase.RELEASED)
+    assert gone[0] in first.committee
+    assert gone[0] not in last.committee
 
 
 def test_a_validator_that_comes_late_is_waited_for(remote: Make) -> None:

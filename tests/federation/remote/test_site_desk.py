@@ -19,12 +19,14 @@ from safetensors.numpy import save
 from mithridate.crypto.keys import generate
 from mithridate.errors import LedgerError, MessageError
 from mithridate.federation.remote.agent import Agent, Pace, Step
+from mithridate.federation.remote.desk import Lengths
 from mithridate.federation.remote.site_desk import CoordinatorDesk
 from mithridate.federation.remote.wire import RelayRefused, Request, Topic, Unreachable, answer, open_request, pack_page
 from mithridate.federation.submission import MAX_OVERHEAD
 from mithridate.ledger.store import ModelStore
 
 D, REFERENCE = 6, 9
+LENGTHS = Lengths(D, REFERENCE, 16)
 PART = 8 * D + MAX_OVERHEAD
 STUDY, KEY = b"s" * 32, generate()
 MODEL = save({"w": np.arange(D, dtype=np.float32)})
@@ -46,7 +48,7 @@ class Line:
 
 def desk_to(reply: Callable[[Request], bytes]) -> tuple[CoordinatorDesk, Line]:
     line = Line(reply)
-    return CoordinatorDesk(line, STUDY, "validator-1", KEY, D, REFERENCE), line
+    return CoordinatorDesk(line, STUDY, "validator-1", KEY, LENGTHS), line
 
 
 def state_of(*hospitals: int) -> Any:
@@ -61,8 +63,10 @@ QUESTIONS: Mapping[str, Callable[[CoordinatorDesk, ModelStore], Any]] = {
     "is_curated": lambda desk, store: desk.is_curated(STATE),
     "parts": lambda desk, store: desk.parts(STATE),
     "curated_part": lambda desk, store: desk.curated_part(STATE),
-    "reference_part": lambda desk, store: desk.reference_part(),
-    "keep_reference": lambda desk, store: desk.keep_reference(b"message"),
+    "reference_part": lambda desk, store: desk.reference_part(0),
+    "keep_reference": lambda desk, store: desk.keep_reference(0, b"message"),
+    "hand_over": lambda desk, store: desk.hand_over(STATE, b"message"),
+    "handed_over": lambda desk, store: desk.handed_over(STATE, (0, 2)),
 }
 garbage = st.one_of(
     st.binary(max_size=100),
@@ -198,14 +202,14 @@ def test_numbers_grow_within_a_process_and_over_a_restart(monkeypatch: pytest.Mo
         desk.is_curated(STATE)
     assert [request.number for request in line.asked] == [10, 11, 12, 13, 14, 30]
     monkeypatch.undo()
-    again = CoordinatorDesk(line, STUDY, "validator-1", KEY, D, REFERENCE)
+    again = CoordinatorDesk(line, STUDY, "validator-1", KEY, LENGTHS)
     again.is_curated(STATE)
     assert line.asked[-1].number > 30
 
 
 def test_what_was_sent_and_received_is_counted() -> None:
     desk, _ = desk_to(lambda request: answer(bytes(1000)))
-    desk.reference_part()
+    desk.handed_over(STATE, (0,))
     assert desk.received_bytes == len(answer(bytes(1000)))
     assert 100 < desk.sent_bytes < 200
 

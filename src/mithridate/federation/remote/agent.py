@@ -132,13 +132,13 @@ class Agent:
         self.status.saw(state)
         if state is None:
             self.status.now("waiting for the first round")
-            return Step.IDLE
+            return self.between() if self._begun else Step.IDLE
         if state.phase in OVER:
             self.over(state)
             if state.round == self._rounds and state.phase is not Phase.VOID:
                 return Step.FINISHED
             self.status.now("waiting for the next attempt")
-            return Step.IDLE
+            return self.between()
         return self.step(state)
 
     def step(self, state: AttemptState) -> Step:
@@ -147,3 +147,7 @@ class Agent:
 
     def over(self, state: AttemptState) -> None:
         """What follows from an attempt that is over; called at every look."""
+
+    def between(self) -> Step:
+        """What follows while no attempt is open."""
+        return Step.IDLE

@@ -4,7 +4,7 @@ import logging
 
 from mithridate.federation.coordinator import Coordinator
 from mithridate.federation.remote.agent import OVER, Agent, Pace, Step
-from mithridate.ledger.interface import AttemptState, Ledger, Phase
+from mithridate.ledger.interface import AttemptState, Draw, Ledger, Phase
 
 LOG = logging.getLogger(__name__)
 MAX_VOIDS = 6
@@ -21,24 +21,35 @@ class CoordinatorAgent(Agent):
         ledger: the ledger, from its own account.
         deadline: seconds that hospitals have in an attempt.
         grace: seconds after a deadline when the contract lets the coordinator void an attempt alone.
+        draw_seconds: that validators have in each half of a draw, where there are more than three.
         rounds: of the study.
         pace: how it follows the ledger.
     """
 
     def __init__(
-        self, coordinator: Coordinator, ledger: Ledger, deadline: int, grace: int, rounds: int, pace: Pace
+        self,
+        coordinator: Coordinator,
+        ledger: Ledger,
+        deadline: int,
+        grace: int,
+        draw_seconds: int,
+        rounds: int,
+        pace: Pace,
     ) -> None:
         super().__init__("coordinator", ledger, rounds, pace)
         self._coordinator = coordinator
         self._deadline = deadline
         self._grace = grace
+        self._draw_seconds = draw_seconds
         self._voids = 0
+        self._failed_draws = 0
+        self._paused: tuple[int, int] | None = None
         self._over: tuple[int, int] | None = None
 
     @property
     def gave_up(self) -> bool:
-        """Whether the study stopped because a round was void too often."""
-        return self._voids >= MAX_VOIDS
+        """Whether the study stopped because a round was void, or no committee could be drawn, too often."""
+        return max(self._voids, self._failed_draws) >= MAX_VOIDS
 
     def look(self) -> Step:
         """See `Agent.look`; between attempts, opens the next one."""
@@ -65,8 +76,10 @@ class CoordinatorAgent(Agent):
             self._over = (state.round, state.attempt)
             self._coordinator.discard()
             self._count(state)
+        if self.gave_up:
+            return Step.FINISHED
         if state is not None and state.phase is Phase.VOID:
-            return Step.FINISHED if self.gave_up else self._reopen(state)
+            return self._reopen(state)
         following = 1 if state is None else state.round + 1
         if following > self._rounds:
             return Step.FINISHED
@@ -78,13 +91,27 @@ class CoordinatorAgent(Agent):
 
     def _reopen(self, state: AttemptState) -> Step:
         # Whoever is missing needs time to come back.
-        pause = min(self._pace.poll * 4**self._voids, _LONGEST_PAUSE_S)
-        self.status.now(f"waiting {pause:.0f} s to open round {state.round} again: {state.void_reason}")
-        if self.status.waited() < pause:
-            return Step.IDLE
+        if self._paused != (state.round, state.attempt):
+            pause = min(self._pace.poll * 4**self._voids, _LONGEST_PAUSE_S)
+            self.status.now(f"waiting {pause:.0f} s to open round {state.round} again: {state.void_reason}")
+            if self.status.waited() < pause:
+                return Step.IDLE
+            self._paused = (state.round, state.attempt)
         return self._open(state.round)
 
     def _open(self, round_number: int) -> Step:
+        draw = self._coordinator.draw_under_way(self._draw_seconds)
+        if draw is not None:
+            return self._draw(draw)
         self._coordinator.open_round(round_number, self._deadline)
         self.status.now("relaying")
+        return Step.ACTED
+
+    def _draw(self, draw: Draw) -> Step:
+        self.status.now("drawing the next committee")
+        if not self._coordinator.settle(draw):
+            return Step.IDLE
+        drawn = self._ledger.draw(draw.number).committee
+        LOG.info("draw %d: %s", draw.number, f"validators {drawn}" if drawn else "too few took part")
+        self._failed_draws = 0 if drawn else self._failed_draws + 1
         return Step.ACTED

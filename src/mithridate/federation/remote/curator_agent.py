@@ -2,17 +2,19 @@
 
 import hashlib
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 from mithridate.crypto.keys import PrivateKey, PublicKey, public_from_bytes
 from mithridate.data.dataset import Dataset
-from mithridate.errors import EncodingError
+from mithridate.errors import EncodingError, MessageError
 from mithridate.federation.curator import Curator
 from mithridate.federation.material import Material
-from mithridate.federation.reference import share_reference
+from mithridate.federation.reference import reference_hash, share_reference
 from mithridate.federation.remote.agent import Agent, Pace, Step
 from mithridate.federation.remote.site_desk import CoordinatorDesk
 from mithridate.federation.remote.wire import RelayRefused
+from mithridate.federation.seats import possible_seats
 from mithridate.federation.submission import parse
 from mithridate.ledger.interface import AttemptState, Ledger, Phase
 from mithridate.models.files import to_safetensors
@@ -62,9 +64,10 @@ class CuratorAgent(Agent):
             self.status.now("waiting for the validators' keys")
             return Step.IDLE
         keys = [public_from_bytes(validator.envelope_key) for validator in validators]
-        message, digest = reference.message(self._curator.reference, self._ledger.study_id(), keys)
         if not reference.done:
-            self._desk.keep_reference(message)
+            messages, digest = reference.messages(self._curator.reference, self._ledger.study_id(), keys)
+            for number, message in enumerate(messages):
+                self._desk.keep_reference(number, message)
             reference.done = True
             LOG.info("the reference set is handed in; the administrator begins the study with %s", digest.hex())
         self.status.now("waiting for the administrator to begin the study")
@@ -87,35 +90,43 @@ class CuratorAgent(Agent):
 
 
 class ReferenceHandIn:
-    """The reference set's message, made once: its digest binds the study, so a restart must send the same bytes.
+    """The reference set's messages, made once: a hash of them binds the study, so a restart must send the same bytes.
 
     Args:
         material: the study's.
         key: the curator's signing key.
-        state: its folder; `reference.msg` and `reference.sha256` are kept there.
+        state: its folder; `reference-0.msg` and so on, one a committee, and `reference.sha256` are kept there.
     """
 
     def __init__(self, material: Material, key: PrivateKey, state: Path) -> None:
         self._material = material
         self._key = key
-        self._file = state / "reference.msg"
+        self._state = state
         self._digest_file = state / "reference.sha256"
         self.done = False
 
-    def message(self, reference: Dataset, study_id: bytes, validators: list[PublicKey]) -> tuple[bytes, bytes]:
-        """The message and its digest for the ledger, 32 bytes."""
-        length = self._material.reference.length
-        if self._file.exists():
-            message = self._file.read_bytes()
-            parsed = parse(message, length).header
-            if parsed.context.study_id == study_id:
-                return message, parsed.digest()
+    def messages(self, reference: Dataset, study_id: bytes, validators: list[PublicKey]) -> tuple[list[bytes], bytes]:
+        """The messages in the order of `possible_seats`, and the hash for the ledger, 32 bytes."""
+        files = [self._state / f"reference-{number}.msg" for number in range(len(possible_seats(len(validators))))]
+        if (kept := self._kept(files, study_id)) is not None:
+            return kept
         initial = hashlib.sha256(to_safetensors(self._material.initial, self._material.layout)).digest()
         context = self._material.reference.context(study_id, initial)
-        message, digest = share_reference(reference, context, self._key, validators)
-        # Before the message: a process killed in between makes both anew.
-        self._digest_file.write_text(digest.hex() + "\n", encoding="ascii")
-        draft = self._file.with_suffix(".draft")
-        draft.write_bytes(message)
-        draft.replace(self._file)
-        return message, digest
+        made, digest = share_reference(reference, context, self._key, validators)
+        for file, message in zip(files, made.values(), strict=True):
+            file.write_bytes(message)
+        # After the messages: a process killed in between makes all anew.
+        draft = self._digest_file.with_suffix(".draft")
+        draft.write_text(digest.hex() + "\n", encoding="ascii")
+        draft.replace(self._digest_file)
+        return list(made.values()), digest
+
+    def _kept(self, files: Sequence[Path], study_id: bytes) -> tuple[list[bytes], bytes] | None:
+        """What was made before for this study, if all of it is there as it was."""
+        try:
+            messages, bound = [file.read_bytes() for file in files], bytes.fromhex(self._digest_file.read_text())
+            headers = [parse(message, self._material.reference.length).header for message in messages]
+        except (OSError, ValueError, MessageError):
+            return None
+        whole = reference_hash([header.digest() for header in headers]) == bound
+        return (messages, bound) if whole and headers[0].context.study_id == study_id else None

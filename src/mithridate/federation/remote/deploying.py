@@ -12,7 +12,6 @@ from mithridate.ledger.deployment import GRACE_S, StudyTerms
 from mithridate.ledger.interface import Role as LedgerRole
 from mithridate.ledger.run_ledger import STUDY_FILE, has_ledger, new_ledger
 from mithridate.models.files import to_safetensors
-from mithridate.mpc.shares import VALIDATORS
 from mithridate.provisioning.consortium import Role
 from mithridate.provisioning.roster import Member, Roster
 from mithridate.provisioning.study_inputs import INPUTS_FILE, StudyInputs
@@ -72,6 +71,7 @@ def deploy_study(
         grace=grace,
         administrators=_others(roster, administrator),
         requires_certificate=study.release.certificate,
+        rotation=study.validators.rotation,
     )
     chain = new_ledger(run, study.ledger, administrator, terms)
     try:
@@ -113,8 +113,8 @@ def _check(study: Study, roster: Roster, run: Path) -> None:
     for role in (Role.COORDINATOR, Role.CURATOR):
         if len(roster.of(role)) != 1:
             raise RunError(f"the roster should hold one {role}, not {len(roster.of(role))}: has everybody enrolled?")
-    if (seats := len(roster.of(Role.VALIDATOR))) != VALIDATORS:
-        raise RunError(f"a study among machines is of {VALIDATORS} validators, the roster holds {seats}")
+    if (validators := len(roster.of(Role.VALIDATOR))) != study.validators.count:
+        raise RunError(f"the study is of {study.validators.count} validators, the roster holds {validators}")
     if (count := len(roster.of(Role.HOSPITAL))) != study.hospitals.count:
         raise RunError(f"the study is of {study.hospitals.count} hospitals, the roster holds {count}")
 

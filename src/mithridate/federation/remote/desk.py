@@ -25,9 +25,11 @@ from mithridate.federation.remote.wire import (
     answer,
     open_request,
     pack_page,
+    pack_reference,
     plain,
     refusal,
 )
+from mithridate.federation.seats import Seats, possible_seats, precedent, rank_in
 from mithridate.federation.submission import MAX_OVERHEAD
 from mithridate.ledger.interface import AttemptState, Ledger, Phase
 from mithridate.ledger.store import ModelStore
@@ -47,7 +49,7 @@ class Roles:
     Args:
         keys: every participant's signing key.
         hospitals: name to index in the ledger's roster.
-        validators: name to rank in the committee.
+        validators: name to place in the study.
         curator: the curator's name.
     """
 
@@ -57,14 +59,25 @@ class Roles:
     curator: str
 
 
-def request_limit(parameters: int, reference: int) -> int:
-    """The most bytes of a request in a study.
+@dataclass(frozen=True)
+class Lengths:
+    """Ring elements of a study's messages.
 
     Args:
         parameters: d; the curator's message of a round carries twice as many.
-        reference: ring elements of the reference set.
+        reference: of the reference set.
+        handover: of what one committee hands over to the next.
     """
-    return 8 * max(2 * parameters, reference) + MAX_OVERHEAD + MODEL_OVERHEAD + OVERHEAD
+
+    parameters: int
+    reference: int
+    handover: int
+
+    @property
+    def limit(self) -> int:
+        """The most bytes of a request in the study, or of an answer that carries one message."""
+        longest = max(2 * self.parameters, self.reference, self.handover)
+        return 8 * longest + MAX_OVERHEAD + MODEL_OVERHEAD + OVERHEAD
 
 
 class Desk:
@@ -75,8 +88,7 @@ class Desk:
         ledger: tells which attempt is open.
         store: where global models lie.
         roles: who may ask what.
-        reference: ring elements of the reference set.
-        parameters: d.
+        lengths: of the study's messages.
     """
 
     def __init__(
@@ -85,15 +97,14 @@ class Desk:
         ledger: Ledger,
         store: ModelStore,
         roles: Roles,
-        reference: int,
-        parameters: int,
+        lengths: Lengths,
     ) -> None:
         self._coordinator = coordinator
         self._ledger = ledger
         self._store = store
         self._roles = roles
-        self._reference = reference
-        self._limit = request_limit(parameters, reference)
+        self._lengths = lengths
+        self._committees = possible_seats(len(roles.validators))
         self._study_id = ledger.study_id()
         self._numbers: dict[str, int] = {}
         self._turns = {name: threading.Lock() for name in roles.keys}
@@ -110,7 +121,7 @@ class Desk:
         """
         sender = "somebody"
         try:
-            request = open_request(data, self._study_id, self._roles.keys, self._limit)
+            request = open_request(data, self._study_id, self._roles.keys, self._lengths.limit)
             sender = request.sender
             # One request of a participant at a time: a later one never ends before an earlier one.
             with self._turns[sender]:
@@ -155,9 +166,8 @@ class Desk:
             raise MessageError("the coordinator does not hold that model, or not as it was") from None
 
     def _keep_model(self, request: Request) -> bytes:
-        self._rank(request)
         (file,) = _bytes(request, 1)
-        handed_in = self._handed_in(request.sender)
+        handed_in = self._handed_in(request)
         digest = hashlib.sha256(file).hexdigest()
         if len(handed_in) >= MAX_MODELS and digest not in handed_in:
             raise MessageError(f"{request.sender} has handed in {MAX_MODELS} models for this attempt before")
@@ -168,11 +178,13 @@ class Desk:
         handed_in.add(digest)
         return b""
 
-    def _handed_in(self, validator: str) -> set[str]:
+    def _handed_in(self, request: Request) -> set[str]:
         """The models that a validator has handed in for the latest attempt, so that it cannot fill the store."""
-        latest = self._ledger.latest()
+        self._place(request)
+        validator, latest = request.sender, self._ledger.latest()
         if latest is None or latest.phase < Phase.BOUND or latest.phase is Phase.VOID:
             raise MessageError(f"{validator} hands in a model where none can have been attested")
+        self._rank(request, latest)
         with self._lock:
             place = (validator, latest.round, latest.attempt)
             if place not in self._models:
@@ -183,24 +195,24 @@ class Desk:
         index = self._roles.hospitals.get(request.sender)
         if index is None:
             raise MessageError(f"{request.sender} is no hospital of this study")
-        state, message = self._open_attempt(request, 3)
+        state, message = self._open_attempt(request)
         self._coordinator.accept(state, index, message)
         return b""
 
     def _curated(self, request: Request) -> bytes:
         self._only_curator(request)
-        state, message = self._open_attempt(request, 3)
+        state, message = self._open_attempt(request)
         self._coordinator.accept_curated(state, message)
         return b""
 
     def _is_curated(self, request: Request) -> bytes:
         state = self._attempt(request, *_integers(request, 2))
-        return bytes([self._coordinator.curated_part(state, self._rank(request)) is not None])
+        return bytes([self._coordinator.curated_part(state, self._rank(request, state)) is not None])
 
     def _parts(self, request: Request) -> bytes:
         round_number, attempt, first = _integers(request, 3)
         state = self._attempt(request, round_number, attempt)
-        return self._page(state, self._rank(request), first)
+        return self._page(state, self._rank(request, state), first)
 
     def _page(self, state: AttemptState, rank: int, first: int) -> bytes:
         page: dict[int, bytes] = {}
@@ -217,24 +229,52 @@ class Desk:
 
     def _curated_part(self, request: Request) -> bytes:
         state = self._attempt(request, *_integers(request, 2))
-        return self._coordinator.curated_part(state, self._rank(request)) or b""
+        return self._coordinator.curated_part(state, self._rank(request, state)) or b""
 
     def _reference_part(self, request: Request) -> bytes:
-        return self._coordinator.reference_part(self._rank(request), self._reference)
+        place, seats = self._place(request), self._seats(*_integers(request, 1))
+        rank = rank_in(seats, place)
+        if rank is None:
+            raise MessageError(f"{request.sender} is not of that committee")
+        return pack_reference(self._coordinator.reference_part(seats, rank, self._lengths.reference))
 
     def _keep_reference(self, request: Request) -> bytes:
         self._only_curator(request)
         if self._ledger.begun():
             raise MessageError("the study has begun: its reference set is fixed")
-        (message,) = _bytes(request, 1)
-        self._coordinator.accept_reference(message, self._reference)
+        number, message = request.items if len(request.items) == 2 else (b"", 0)
+        if type(message) is not bytes:
+            raise MessageError(f"a {request.topic} holds a committee and a message")
+        self._coordinator.accept_reference(self._seats(*_checked(request, [number])), message, self._lengths.reference)
         return b""
 
-    def _open_attempt(self, request: Request, size: int) -> tuple[AttemptState, bytes]:
-        *numbers, message = request.items if len(request.items) == size else [b""]
-        if len(numbers) != size - 1 or type(message) is not bytes:
+    def _hand_over(self, request: Request) -> bytes:
+        place = self._place(request)
+        state, message = self._attempt_with_message(request)
+        before = precedent(self._ledger, state)
+        if before is None or place not in before.committee or state.phase >= Phase.FINAL:
+            raise MessageError(f"{request.sender} has nothing to hand over to this attempt's committee")
+        self._coordinator.accept_handover(state, place, message)
+        return b""
+
+    def _handed_over(self, request: Request) -> bytes:
+        round_number, attempt, place = _integers(request, 3)
+        state = self._attempt(request, round_number, attempt)
+        return self._coordinator.handover_parts(state, self._rank(request, state)).get(place, b"")
+
+    def _seats(self, number: int) -> Seats:
+        if number >= len(self._committees):
+            raise MessageError(f"no committee has the number {number}: {len(self._committees)} can be drawn")
+        return self._committees[number]
+
+    def _attempt_with_message(self, request: Request) -> tuple[AttemptState, bytes]:
+        *numbers, message = request.items if len(request.items) == 3 else [b""]
+        if len(numbers) != 2 or type(message) is not bytes:
             raise MessageError(f"a {request.topic} holds round, attempt and message")
-        state = self._attempt(request, *_checked(request, numbers))
+        return self._attempt(request, *_checked(request, numbers)), message
+
+    def _open_attempt(self, request: Request) -> tuple[AttemptState, bytes]:
+        state, message = self._attempt_with_message(request)
         if state.phase is not Phase.SUBMITTING:
             raise MessageError(f"round {state.round} attempt {state.attempt} takes no messages any more")
         return state, message
@@ -245,10 +285,16 @@ class Desk:
             raise MessageError(f"{request.sender} asks about round {round_number} attempt {attempt}, which is not open")
         return latest
 
-    def _rank(self, request: Request) -> int:
-        rank = self._roles.validators.get(request.sender)
-        if rank is None:
+    def _place(self, request: Request) -> int:
+        place = self._roles.validators.get(request.sender)
+        if place is None:
             raise MessageError(f"{request.sender} is no validator of this study")
+        return place
+
+    def _rank(self, request: Request, state: AttemptState) -> int:
+        rank = rank_in(state.committee, self._place(request))
+        if rank is None:
+            raise MessageError(f"{request.sender} is not of this attempt's committee")
         return rank
 
     def _only_curator(self, request: Request) -> None:
@@ -266,6 +312,8 @@ _ANSWERS: dict[Topic, Callable[[Desk, Request], bytes]] = {
     Topic.CURATED_PART: Desk._curated_part,
     Topic.REFERENCE: Desk._reference_part,
     Topic.KEEP_REFERENCE: Desk._keep_reference,
+    Topic.HAND_OVER: Desk._hand_over,
+    Topic.HANDED_OVER: Desk._handed_over,
 }
 
 

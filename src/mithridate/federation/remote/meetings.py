@@ -10,7 +10,7 @@ import shutil
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from mithridate.errors import RoundVoid, RuleViolation
 from mithridate.federation.committee import CommitteeMember
 from mithridate.federation.opened import exchange
 from mithridate.federation.remote.validator_agent import NotMet
+from mithridate.federation.seats import Seats
 from mithridate.mpc import spu_log
 from mithridate.mpc.links import LinkFiles, remote_link
 from mithridate.mpc.peers import HungUp
@@ -47,8 +48,8 @@ class RemoteMeetings:
     fails leaves this process in need of `restart`, and everything that matters is on the ledger and the disk.
 
     Args:
-        service: the door to the two others.
-        addresses: "host:port" at which the three link SPU, in rank order.
+        door: opens the door to the two others of a committee.
+        addresses: "host:port" at which the study's validators link SPU, by place.
         state: a file that counts failures across restarts.
         timeout: seconds that one validator waits for a message of another.
         restart: ends this process and starts it anew.
@@ -56,14 +57,16 @@ class RemoteMeetings:
 
     def __init__(
         self,
-        service: PeerService,
-        addresses: tuple[str, str, str],
+        door: Callable[[Seats], PeerService],
+        addresses: Sequence[str],
         state: Path,
         timeout: float,
         restart: Callable[[], None],
     ) -> None:
-        self._service = service
+        self._door = door
         self._addresses = addresses
+        self._seats: Seats | None = None
+        self._service: PeerService | None = None
         self._state = state
         self._timeout = timeout
         self._restart = restart
@@ -74,13 +77,32 @@ class RemoteMeetings:
         # A process that was killed while it linked left its key behind.
         sweep(self._folders)
 
+    def sit(self, seats: Seats) -> None:
+        """See `Meetings.sit`.
+
+        Raises:
+            InputError: the port is taken.
+        """
+        if self._seats != seats:
+            self.leave()
+            self._service, self._seats = self._door(seats), seats
+
+    def leave(self) -> None:
+        """See `Meetings.leave`: where SPU is linked, this process starts anew."""
+        if self._service is not None:
+            self._service.close()
+        self._service, self._seats = None, None
+        self._broken = bool(self._link)
+        self.mend()
+
     def hold(self, section: str, patience: float, action: Callable[[CommitteeMember], None]) -> None:
         """See `Meetings.hold`."""
+        service, _ = self._seated()
         failures = self._failures(section)
         if failures >= MAX_FAILURES:
             raise RoundVoid(f"the validators were parted {failures} times in this section")
         try:
-            peers = self._service.meet(section, patience)
+            peers = service.meet(section, patience)
         except RoundVoid as error:
             raise NotMet(str(error)) from error
         try:
@@ -112,15 +134,16 @@ class RemoteMeetings:
             raise overruled
 
     def mend(self) -> None:
-        """See `Meetings.mend`: starts the process anew if a section failed."""
+        """See `Meetings.mend`: starts the process anew if its link for the joint computation is of no use any more."""
         if self._broken:
-            LOG.warning("validator-%d starts anew: a section of the joint computation failed", self._service.rank)
+            LOG.warning("starting anew: the link for the joint computation is of no use any more")
             sweep(self._folders)
             self._restart()
 
     def close(self) -> None:
         """Leaves the others."""
-        self._service.close()
+        if self._service is not None:
+            self._service.close()
 
     def _watched(self, peers: RemotePeers, work: Callable[[], None], acted: threading.Event) -> None:
         """Does `work` in a thread of its own; until `acted`, leaves it behind where it waits for one that is gone."""
@@ -158,7 +181,8 @@ class RemoteMeetings:
         return self._session
 
     def _new_session(self, peers: RemotePeers) -> Session:
-        rank = self._service.rank
+        rank = peers.rank
+        _, seats = self._seated()
         # Made for this link alone, and told to the other two over a channel that knows them.
         key = generate()
         mine = make_link_certificate(_name(rank), key)
@@ -172,7 +196,7 @@ class RemoteMeetings:
             files.trusted.write_bytes(b"".join([mine, *trusted]))
             link = remote_link(
                 rank,
-                self._addresses,
+                (self._addresses[seats[0]], self._addresses[seats[1]], self._addresses[seats[2]]),
                 files,
                 self._link.hex(),
                 receive_timeout_s=self._timeout,
@@ -181,6 +205,11 @@ class RemoteMeetings:
             # All have read their files once all are linked.
             exchange(b"linked", peers)
         return Session(link)
+
+    def _seated(self) -> tuple[PeerService, Seats]:
+        if self._service is None or self._seats is None:
+            raise RoundVoid("this validator sits in no committee")
+        return self._service, self._seats
 
     def _failures(self, section: str) -> int:
         try:

@@ -14,6 +14,7 @@ from mithridate.federation.coordinator import Coordinator
 from mithridate.federation.dropout import drops
 from mithridate.federation.flare.connection import ServerConnection, SiteConnection
 from mithridate.federation.folder import PartyFolder
+from mithridate.federation.handover import KeptShape
 from mithridate.federation.hospital import Hospital
 from mithridate.federation.material import Material
 from mithridate.federation.parties import make_curator, make_validator, study_rules
@@ -22,7 +23,7 @@ from mithridate.federation.remote.agent import Agent, Pace
 from mithridate.federation.remote.coordinator_agent import CoordinatorAgent
 from mithridate.federation.remote.curator_agent import CuratorAgent, ReferenceHandIn
 from mithridate.federation.remote.deploying import initial_model
-from mithridate.federation.remote.desk import Desk, Roles
+from mithridate.federation.remote.desk import Desk, Lengths, Roles
 from mithridate.federation.remote.hospital_agent import HospitalAgent
 from mithridate.federation.remote.ledger_terms import check_code
 from mithridate.federation.remote.malice import Malice
@@ -30,11 +31,13 @@ from mithridate.federation.remote.meetings import RemoteMeetings, restart_proces
 from mithridate.federation.remote.records import hospital_records, reference_records
 from mithridate.federation.remote.site_desk import CoordinatorDesk
 from mithridate.federation.remote.validator_agent import ValidatorAgent
+from mithridate.federation.robust import memory_shape
+from mithridate.federation.seats import Seats, possible_seats
 from mithridate.federation.site import Site
 from mithridate.ledger.client import ContractLedger
 from mithridate.ledger.deployment import Deployment, check
 from mithridate.ledger.evm import EvmNetwork
-from mithridate.ledger.interface import MAX_REASON_BYTES, AttemptState
+from mithridate.ledger.interface import COMMITTEE_SIZE, MAX_REASON_BYTES, AttemptState
 from mithridate.ledger.interface import Role as LedgerRole
 from mithridate.ledger.store import ModelStore
 from mithridate.mpc.remote_peers import PeerService, Seat
@@ -96,8 +99,14 @@ class Standing:
 
     def desk(self, connection: SiteConnection) -> CoordinatorDesk:
         """The coordinator's desk as it sees it."""
-        size, reference = self.material.layout.size, self.material.reference.length
-        return CoordinatorDesk(connection, self.ledger.study_id(), self.name, self.keys.signing, size, reference)
+        return CoordinatorDesk(connection, self.ledger.study_id(), self.name, self.keys.signing, self.lengths)
+
+    @property
+    def lengths(self) -> Lengths:
+        """Of the study's messages."""
+        study, size = self.study, self.material.layout.size
+        kept = KeptShape(study.hospitals.count, memory_shape(study.aggregation, study.hospitals.count, size))
+        return Lengths(size, self.material.reference.length, kept.length)
 
 
 def stand(kit: Kit, keys: ParticipantKeys) -> Standing:
@@ -181,18 +190,25 @@ def validator(standing: Standing, connection: SiteConnection) -> Agent:
     _register_keys(standing)
     study, roster = standing.study, standing.kit.roster
     by_account = {member.keys.account.lower(): member for member in roster.of(Role.VALIDATOR)}
-    committee = [by_account[record.address.lower()] for record in standing.ledger.validators()]
-    rank = [member.participant.name for member in committee].index(standing.name)
-    seats = [Seat(m.participant.name, f"{m.participant.host}:{m.participant.port}", m.pem.encode()) for m in committee]
+    members = [by_account[record.address.lower()] for record in standing.ledger.validators()]
+    place = [member.participant.name for member in members].index(standing.name)
+    every = [Seat(m.participant.name, f"{m.participant.host}:{m.participant.port}", m.pem.encode()) for m in members]
     key = standing.keys.tls.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     timeout = standing.kit.settings.pace.timeout
-    service = PeerService(rank, (seats[0], seats[1], seats[2]), key, standing.material.layout.size, timeout)
-    places = [f"{m.participant.host}:{(m.participant.port or 0) + 1}" for m in committee]
-    state = standing.state / "sections.json"
-    meetings = RemoteMeetings(service, (places[0], places[1], places[2]), state, timeout, restart_process)
+
+    def door(seats: Seats) -> PeerService:
+        chosen = (every[seats[0]], every[seats[1]], every[seats[2]])
+        return PeerService(seats.index(place), chosen, key, standing.material.layout.size, timeout)
+
+    links = [f"{m.participant.host}:{(m.participant.port or 0) + 1}" for m in members]
+    meetings = RemoteMeetings(door, links, standing.state / "sections.json", timeout, restart_process)
+    if len(members) == COMMITTEE_SIZE:
+        # A port that is taken is told at the start, where it is known who will sit.
+        meetings.sit(possible_seats(COMMITTEE_SIZE)[0])
     own = PartyFolder(standing.state)
     rules = study_rules(standing.material, roster.of(Role.CURATOR)[0].signing_key)
-    role = make_validator(rank, rules, standing.ledger, standing.keys.envelope, standing.models, own)
+    keys = standing.keys
+    role = make_validator(place, rules, standing.ledger, keys.envelope, keys.signing, standing.models, own)
     rounds, pace = study.training.rounds, standing.pace
     desk = standing.desk(connection)
     return ValidatorAgent(role, standing.ledger, desk, meetings, standing.models, study.curated, rounds, pace)
@@ -204,10 +220,11 @@ def coordinator(standing: Standing) -> tuple[Agent, Desk, ServerConnection]:
     store = standing.models
     store.put(initial_model(material))
     role = Coordinator(ledger, standing.state / "mailbox", material.layout.size)
-    desk = Desk(role, ledger, store, _roles(standing), material.reference.length, material.layout.size)
+    desk = Desk(role, ledger, store, _roles(standing), standing.lengths)
     study = standing.study
     deadline = study.runtime.deadline_seconds
-    agent = CoordinatorAgent(role, ledger, deadline, ledger.grace(), study.training.rounds, standing.pace)
+    draw, rounds = study.validators.draw_seconds, study.training.rounds
+    agent = CoordinatorAgent(role, ledger, deadline, ledger.grace(), draw, rounds, standing.pace)
     return agent, desk, ServerConnection(desk.answer)
 
 

@@ -3,12 +3,23 @@
 import hashlib
 import threading
 import time
+from collections.abc import Sequence
 from typing import Protocol
 
 from mithridate.crypto.keys import PrivateKey
 from mithridate.errors import MessageError, ModelAltered, ModelError
-from mithridate.federation.remote.desk import MODEL_OVERHEAD, PAGE_BYTES
-from mithridate.federation.remote.wire import OVERHEAD, Item, RelayRefused, Topic, make_request, read_answer, read_page
+from mithridate.federation.reference import ReferencePart
+from mithridate.federation.remote.desk import PAGE_BYTES, Lengths
+from mithridate.federation.remote.wire import (
+    OVERHEAD,
+    Item,
+    RelayRefused,
+    Topic,
+    make_request,
+    read_answer,
+    read_page,
+    read_reference,
+)
 from mithridate.federation.submission import MAX_OVERHEAD
 from mithridate.ledger.interface import AttemptState
 from mithridate.ledger.store import ModelStore
@@ -34,19 +45,16 @@ class CoordinatorDesk:
         study_id: of the ledger.
         name: the participant's.
         key: its signing key.
-        parameters: d.
-        reference: ring elements of the reference set.
+        lengths: of the study's messages.
     """
 
-    def __init__(
-        self, transport: Transport, study_id: bytes, name: str, key: PrivateKey, parameters: int, reference: int
-    ) -> None:
+    def __init__(self, transport: Transport, study_id: bytes, name: str, key: PrivateKey, lengths: Lengths) -> None:
         self._transport = transport
         self._study_id = study_id
         self._name = name
         self._key = key
-        self._limit = max(PAGE_BYTES, 8 * max(2 * parameters, reference)) + MAX_OVERHEAD + MODEL_OVERHEAD + OVERHEAD
-        self._most_part = 8 * parameters + MAX_OVERHEAD
+        self._limit = max(PAGE_BYTES + MAX_OVERHEAD + OVERHEAD, lengths.limit)
+        self._most_part = 8 * lengths.parameters + MAX_OVERHEAD
         self._number = 0
         self._lock = threading.Lock()
         self.sent_bytes = 0
@@ -114,13 +122,29 @@ class CoordinatorDesk:
         """A validator's part of the curator's message of an attempt, None if there is none."""
         return self._ask(Topic.CURATED_PART, state.round, state.attempt) or None
 
-    def reference_part(self) -> bytes:
-        """A validator's part of the reference set."""
-        return self._ask(Topic.REFERENCE)
+    def reference_part(self, committee: int) -> ReferencePart:
+        """A validator's part of the reference set, as a committee holds it.
 
-    def keep_reference(self, message: bytes) -> None:
-        """Hands in the reference set, sealed to the validators."""
-        self._ask(Topic.KEEP_REFERENCE, message)
+        Args:
+            committee: its number among `possible_seats`.
+
+        Raises:
+            MessageError: the answer is malformed.
+        """
+        return read_reference(self._ask(Topic.REFERENCE, committee), self._limit)
+
+    def keep_reference(self, committee: int, message: bytes) -> None:
+        """Hands in the reference set, sealed to a committee."""
+        self._ask(Topic.KEEP_REFERENCE, committee, message)
+
+    def hand_over(self, state: AttemptState, message: bytes) -> None:
+        """Hands over what a validator of the last committee keeps, sealed to the attempt's."""
+        self._ask(Topic.HAND_OVER, state.round, state.attempt, message)
+
+    def handed_over(self, state: AttemptState, places: Sequence[int]) -> dict[int, bytes]:
+        """A validator's parts of what those of the last committee handed over, by their places; hostile bytes."""
+        parts = {place: self._ask(Topic.HANDED_OVER, state.round, state.attempt, place) for place in places}
+        return {place: part for place, part in parts.items() if part}
 
     def _ask(self, topic: Topic, *items: Item) -> bytes:
         # One request at a time, so that they arrive in the order of their numbers.

@@ -16,6 +16,8 @@ from mithridate.crypto.domains import Domain
 from mithridate.crypto.keys import PrivateKey, PublicKey
 from mithridate.errors import MessageError, MithridateError, SignatureInvalid
 from mithridate.federation.packing import shown, unpack_array
+from mithridate.federation.reference import ReferencePart
+from mithridate.federation.submission import HASH_BYTES
 
 VERSION = 1
 MAX_NAME = 64
@@ -50,9 +52,13 @@ class Topic(StrEnum):
     CURATED_PART = "curated-part"
     """[round, attempt] -> a validator's part of the curator's message, empty if there is none."""
     REFERENCE = "reference"
-    """[] -> a validator's part of the reference set."""
+    """[committee] -> a validator's part of the reference set, as that committee holds it, and the digests of all."""
     KEEP_REFERENCE = "keep-reference"
-    """[message] -> nothing: the curator hands in the reference set, sealed, before the study begins."""
+    """[committee, message] -> nothing: the curator hands in the reference set, sealed, before the study begins."""
+    HAND_OVER = "hand-over"
+    """[round, attempt, message] -> nothing: a validator hands over to the attempt's committee."""
+    HANDED_OVER = "handed-over"
+    """[round, attempt, place] -> a validator's part of what the one at a place handed over, empty if it did not."""
 
 
 class RelayRefused(MithridateError):
@@ -185,6 +191,29 @@ def read_page(data: bytes, limit: int, first: int) -> tuple[dict[int, bytes], in
     if following and (not numbers or following <= numbers[-1]):
         raise MessageError("a page of parts says that one before it follows")
     return dict(zip(numbers, parts, strict=True)), following
+
+
+def pack_reference(given: ReferencePart) -> bytes:
+    """A validator's part of the reference set, with the digests of the messages to all committees."""
+    packed: bytes = msgpack.packb([b"".join(given.digests), given.part])
+    return packed
+
+
+def read_reference(data: bytes, limit: int) -> ReferencePart:
+    """The inverse of `pack_reference`.
+
+    Args:
+        data: hostile.
+        limit: the most bytes an answer of this study has.
+
+    Raises:
+        MessageError: malformed.
+    """
+    digests, part = unpack_array(data, limit, 2, 2)
+    if type(digests) is not bytes or type(part) is not bytes or len(digests) % HASH_BYTES:
+        raise MessageError("the coordinator's part of the reference set is malformed")
+    each = range(0, len(digests), HASH_BYTES)
+    return ReferencePart(tuple(digests[start : start + HASH_BYTES] for start in each), part)
 
 
 def _signed(study_id: bytes, head: Sequence[object]) -> bytes:
