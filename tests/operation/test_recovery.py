@@ -70,6 +70,10 @@ def test_administrators_exclude_a_lost_account_for_good(
         f"{account} is revoked on the ledger: its part in this study is over; enrol anew (`mithridate enrol`) for the"
         " next one"
     )
-    status, _, err = command(capsys, "study", "revoke", administrator, account, *given)
-    assert status == 1
-    assert "revoked" in err
+    for again in (account, account.lower()):
+        status, _, err = command(capsys, "study", "revoke", administrator, again, *given)
+        assert status == 1
+        assert "this member was excluded for good" in err
+    status, _, err = command(capsys, "study", "revoke", administrator, "0x12", *given)
+    assert status == 2
+    assert "0x12 is no account" in err

@@ -127,12 +127,16 @@ def revoke(
 ) -> None:
     """An administrator: vote to exclude a member's account from the ledger, for good."""
     with stdout_held():
+        from eth_utils.address import is_address
+
         from mithridate.federation.remote.participant import stand
         from mithridate.ledger.interface import Role, Status
 
         found, keys = opened(kit, password_file)
         _require_administrator(found.member.participant.role.value, kit)
         account = member if member.startswith("0x") else found.roster.member(member).keys.account
+        if not is_address(account):
+            raise InputError(f"{account} is no account: 0x and 40 hexadecimal digits")
         standing = stand(found, keys)
         standing.ledger.revoke(account, reason)
         records = [record for role in Role for record in standing.ledger.members(role)]

@@ -93,7 +93,7 @@ class Register(Section):
 
 
 class _SignedRegister(Section):
-    register: Register
+    content: Register
     signature: str = Field(pattern=r"^[0-9a-f]{128}$")
 
 
@@ -111,19 +111,19 @@ def read_register(path: Path, root: x509.Certificate) -> Register:
     try:
         if not isinstance(key, PublicKey):
             raise SignatureInvalid("the authority's key is none of P-256")
-        verify(key, Domain.REGISTER, _message(signed.register), bytes.fromhex(signed.signature))
+        verify(key, Domain.REGISTER, _message(signed.content), bytes.fromhex(signed.signature))
     except SignatureInvalid as error:
         raise EnrolmentError(
             f"{path} is not as the authority wrote it: somebody altered it, so restore the authority's folder from its"
             " copy, and compare what was signed since with the requests"
         ) from error
-    return signed.register
+    return signed.content
 
 
 def write_register(path: Path, register: Register, key: EllipticKey) -> None:
     """Signs and replaces the register in one step; raises EnrolmentError where the file cannot be written."""
     signature = sign(key, Domain.REGISTER, _message(register)).hex()
-    write_whole(path, _SignedRegister(register=register, signature=signature).model_dump_json(indent=1).encode())
+    write_whole(path, _SignedRegister(content=register, signature=signature).model_dump_json(indent=1).encode())
 
 
 def _message(register: Register) -> bytes:
