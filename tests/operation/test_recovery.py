@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,8 +14,10 @@ from mithridate.operation.preflight.check import Outcome
 from mithridate.operation.preflight.procedure import examine
 from mithridate.operation.restore import restore
 from mithridate.operation.site import Site
+from mithridate.poc.consortium import ProvisionedConsortium
 from mithridate.provisioning.renewal import renew
 from mithridate.provisioning.request import read_request
+from mithridate.provisioning.revocation import LIST_FILE
 
 PASSWORD = "the password of all of them"  # noqa: S105
 AWAY = {"way to the coordinator": "PROBLEM", "admission by the coordinator": "NOT RUN"}
@@ -46,6 +49,41 @@ def test_a_backup_brings_all_keys_back_and_the_account_renews(own: Own, tmp_path
     asked = read_request((tmp_path / "renewal.json").read_bytes())
     assert asked.body.keys.account == account
     assert asked.body.renews == Site(kit, lambda: PASSWORD).kit.member.serial
+
+
+@pytest.mark.parametrize("name", ["hospital-3", "validator-1"])
+def test_a_certificate_is_renewed_by_the_commands_of_the_page(
+    consortium: ProvisionedConsortium,
+    own: Own,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+) -> None:
+    monkeypatch.setenv("MITHRIDATE_PASSWORD", PASSWORD)
+    kit, authority, file = own(name), tmp_path / "authority", str(consortium.folder / "consortium.yml")
+    other = own("validator-2")
+    shutil.copytree(consortium.folder / "authority", authority)
+    monkeypatch.chdir(kit.parent)
+    status, out, err = command(capsys, "renew", "kit", "--new", "signing", "--json")
+    assert status == 0, err
+    told = json.loads(out)["fingerprint"]
+    signing = ("authority", "sign", str(authority), f"{name}.renewal.json", "--fingerprint", told)
+    status, out, err = command(capsys, *signing)
+    assert status == 0, err
+    run, new = str(consortium.study), tmp_path / "next"
+    status, _, err = command(capsys, "provision", file, "--authority", str(authority), "--run", run, "--out", str(new))
+    assert status == 0, err
+    subprocess.run(["cp", "-r", f"{new / name}/startup/.", "kit/startup/"], check=True)
+    subprocess.run(["mv", "keys", "old-keys"], check=True)
+    subprocess.run(["mv", "new-keys", "keys"], check=True)
+    problems = outcomes(kit)
+    assert problems == (AWAY if name == "hospital-3" else AWAY | {"peers": "PROBLEM"})
+    subprocess.run(["cp", "-r", f"{new}/validator-2/startup/.", str(other / "startup/")], check=True)
+    pinned = Site(other, lambda: PASSWORD).kit.roster.member(name)
+    assert pinned.certificate == Site(kit, lambda: PASSWORD).kit.member.certificate
+    shutil.copyfile(authority / LIST_FILE, other / "startup" / LIST_FILE)
+    assert len(Site(other, lambda: PASSWORD).kit.revocations.reasons) == 1
 
 
 def test_administrators_exclude_a_lost_account_for_good(
