@@ -29,7 +29,7 @@ def renew(kit: Path, keys: Path, request: Path, password: str, replaced: Collect
         InputError: the account's key cannot be used.
     """
     folder = kit.resolve()
-    before = folder / read_settings(folder).keys
+    before = (folder / read_settings(folder).keys).resolve()
     enrolment = read_enrolment(before)
     member = member_of(folder, enrolment.authority)
     refuse_fixed(member.participant, replaced)
