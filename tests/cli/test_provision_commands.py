@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from mithridate.cli import main
 from mithridate.provisioning.enrolment import read_enrolment
 from mithridate.provisioning.keys import read_tls_key
 from mithridate.provisioning.opened_kit import open_kit, unlocked
+from mithridate.provisioning.request import fingerprint
 
 WORDS = "a password for tests"
 FILE = """\
@@ -46,6 +48,14 @@ def authority(mithridate: Run) -> str:
     status, out, _ = mithridate("authority", "init", "consortium.yml", "authority", "--json")
     assert status == 0
     return str(json.loads(out)["authority"])
+
+
+def certified(mithridate: Run, authority: str, *names: str) -> None:
+    """Enrols participants and has their requests signed."""
+    for name in names:
+        told = enrol(mithridate, authority, name)
+        command = ("authority", "sign", "authority", f"{name}.request.json", "--fingerprint", told)
+        assert mithridate(*command)[0] == 0
 
 
 def enrol(mithridate: Run, authority: str, name: str) -> str:
@@ -126,3 +136,58 @@ def test_the_password_is_required_and_may_come_from_a_file(
     Path("words").write_text(WORDS + "\n", encoding="utf-8")
     Path("words").chmod(0o600)
     assert mithridate(*command, "--password-file", "words")[0] == 0
+
+
+def test_from_a_certificate_that_ends_to_the_next(mithridate: Run, authority: str) -> None:
+    certified(mithridate, authority, "hospital-1")
+    mithridate("provision", "consortium.yml", "--authority", "authority")
+    shutil.copytree("kits/hospital-1", "site/kit")
+    Path("keys/hospital-1").rename("site/keys")
+    status, out, err = mithridate("renew", "site/kit", "--new", "signing", "--keys", "site/new-keys", "--json")
+    assert status == 0, err
+    made = json.loads(out)
+    assert made["request"] == "hospital-1.renewal.json"
+    command = ("authority", "sign", "authority", made["request"], "--fingerprint", made["fingerprint"])
+    status, out, _ = mithridate(*command)
+    assert status == 0
+    lines = out.splitlines()
+    assert "which is revoked (superseded); now run `mithridate provision`, and then:" in lines[1]
+    assert [line.split(":")[0] for line in lines[2:]] == ["hospital-1", "coordinator"]
+    mithridate("provision", "consortium.yml", "--authority", "authority", "--out", "next")
+    shutil.copytree("next/hospital-1/startup", "site/kit/startup", dirs_exist_ok=True)
+    shutil.move("site/keys", "site/old-keys")
+    shutil.move("site/new-keys", "site/keys")
+    kit = open_kit(Path("site/kit"), authority)
+    with unlocked(kit, read_tls_key(Path("site/keys"), WORDS)):
+        pass
+    status, _, err = mithridate(*command)
+    assert status == 2
+    assert "is its newest: the request may be an old one, sent again" in err
+    shown = json.loads(mithridate("authority", "show", "authority", "--json")[1])["certificates"]
+    assert [entry["revoked"] for entry in shown] == ["superseded", None]
+
+
+def test_the_certificate_before_is_kept_where_the_operator_says_so(mithridate: Run, authority: str) -> None:
+    certified(mithridate, authority, "validator-1")
+    mithridate("provision", "consortium.yml", "--authority", "authority")
+    Path("keys/validator-1").rename("kits/keys")
+    mithridate("renew", "kits/validator-1", "--out", "again.json")
+    told = fingerprint(Path("again.json").read_bytes())
+    command = ("authority", "sign", "authority", "again.json", "--fingerprint", told, "--json")
+    status, _, err = mithridate(*command, "--earlier", "theft")
+    assert status == 2
+    assert "one of keep, superseded, keyCompromise" in err
+    status, out, _ = mithridate(*command, "--earlier", "keep")
+    assert status == 0
+    assert [line["participant"] for line in json.loads(out)["news"]] == ["validator-1", "validator-2", "validator-3"]
+    shown = json.loads(mithridate("authority", "show", "authority", "--json")[1])["certificates"]
+    assert [entry["revoked"] for entry in shown] == [None, None]
+
+
+def test_the_account_is_no_key_to_renew(mithridate: Run, authority: str) -> None:
+    certified(mithridate, authority, "hospital-1")
+    mithridate("provision", "consortium.yml", "--authority", "authority")
+    Path("keys/hospital-1").rename("kits/keys")
+    status, _, err = mithridate("renew", "kits/hospital-1", "--new", "account")
+    assert status == 2
+    assert "one of signing, envelope; the account is always kept" in err

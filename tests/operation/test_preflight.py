@@ -110,6 +110,14 @@ def test_a_certificate_that_ended(own: Own) -> None:
     assert outcomes(at(own("auditor"), now=later(days=400)))["start-up kit"] == "PROBLEM"
 
 
+def test_a_certificate_about_to_end(own: Own, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A kit that lies a year has no list of revoked certificates that is believed: so the limit comes to the kit.
+    monkeypatch.setattr("mithridate.provisioning.expiry.CERTIFICATE_LEFT", timedelta(days=366))
+    kit = own("auditor")
+    assert outcomes(at(kit)) == {"certificate": "PROBLEM"}
+    assert "UTC, in 364 days: run `mithridate renew` on this kit now" in text(at(kit), "certificate")
+
+
 def test_a_revocation_list_about_to_end(own: Own) -> None:
     found = outcomes(at(own("auditor"), now=later(days=28)))
     assert found == {"revocation list": "PROBLEM", "clock": "PROBLEM"}

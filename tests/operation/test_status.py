@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,23 @@ def test_one_that_does_not_run_says_so_and_tells_the_ledger(own: Own, capsys: py
         "hospital-2 (hospital): it does not run on this machine",
         "ledger: the study has not begun",
     ]
+
+
+def test_a_certificate_about_to_end_is_warned_of(
+    own: Own, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mithridate.provisioning.expiry.CERTIFICATE_LEFT", timedelta(days=366))
+    kit = own("coordinator")
+    with running(kit, Status(doing="relaying")):
+        code, said = told(kit, capsys)
+        document = json.loads(told(kit, capsys, "--json")[1])
+    assert code == 0
+    (warning,) = document["warnings"]
+    assert said.splitlines()[-1] == f"warning: {warning}"
+    assert "run `mithridate renew`" in warning
+    assert document["certificate_expires"] == int(
+        Site(kit, lambda: PASSWORD).kit.certificate.not_valid_after_utc.timestamp()
+    )
 
 
 def test_a_coordinator_tells_who_is_connected(own: Own, capsys: pytest.CaptureFixture[str]) -> None:

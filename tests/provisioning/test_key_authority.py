@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from mithridate.provisioning.authority import Authority, new_authority, open_aut
 from mithridate.provisioning.certificates import certificate_from_pem
 from mithridate.provisioning.consortium import Consortium, parse_consortium
 from mithridate.provisioning.keys import ParticipantKeys
-from mithridate.provisioning.request import EnrolmentRequest, make_request, read_request
+from mithridate.provisioning.request import EnrolmentRequest, make_renewal, make_request, read_request
 from mithridate.provisioning.revocation import LIST_FILE, Reason, read_revocations
 
 WORDS = "a password for tests"
@@ -72,6 +73,9 @@ def test_no_certificate_outlives_the_authoritys(consortium_file: Path, consortiu
 def test_a_request_is_signed_once(empty_authority: Authority, consortium: Consortium, keys: Keys) -> None:
     request = request_of(consortium, "hospital-1", keys["hospital-1"])
     authority, _ = empty_authority.sign(request)
+    with pytest.raises(EnrolmentError, match=r"'hospital-1' has certificate .* already"):
+        authority.sign(request)
+    authority, _ = authority.revoke("hospital-1", Reason.SUPERSEDED)
     with pytest.raises(EnrolmentError, match="it may be an old one, sent again"):
         authority.sign(request)
 
@@ -146,7 +150,10 @@ def test_one_of_several_certificates_is_revoked_by_its_number(
     assert first is not None
     monkeypatch.setattr("mithridate.provisioning.authority.SLACK_S", 7200)
     monkeypatch.setattr(requests, "datetime", Later)
-    authority, second = authority.sign(request_of(consortium, "hospital-1", keys["hospital-1"]))
+    renewed = replace(keys["hospital-1"], tls=keys["hospital-2"].tls)
+    person = consortium.participant("hospital-1")
+    again = make_renewal(consortium.consortium, person, renewed, renews=first.serial)
+    authority, second = authority.sign(read_request(again), None)
     assert authority.register.current("hospital-1") == second
     authority, _ = authority.revoke("hospital-1", Reason.SUPERSEDED, first.serial)
     assert authority.register.current("hospital-1") == second

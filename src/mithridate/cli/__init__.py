@@ -23,6 +23,7 @@ from mithridate.cli import (
     predict,
     preflight,
     provision,
+    renew,
     run,
     status,
     store,
@@ -48,6 +49,7 @@ app.command("audit")(audit.audit)
 app.command("bench")(bench.bench)
 app.command("calibrate")(calibrate.calibrate)
 app.command("enrol")(enrol.enrol)
+app.command("renew")(renew.renew)
 app.command("provision")(provision.provision)
 app.command("preflight")(preflight.preflight)
 app.command("status")(status.status)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Sign certificates for a consortium's participants, and take them back.", no_args_is_help=True)
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The authority's folder.", show_default=False)]
+KEEP = "keep"
 ConsortiumFile = Annotated[Path, typer.Argument(metavar="CONSORTIUM.yml", help="The consortium's file.")]
 
 
@@ -50,6 +51,14 @@ def sign(
         str | None,
         typer.Option(metavar="SHA256", help="What the sender told, by another way. [default: shown, and asked about]"),
     ] = None,
+    earlier: Annotated[
+        str,
+        typer.Option(
+            metavar="REASON",
+            help="Of a renewal: why the certificate before is revoked, superseded or keyCompromise; or keep, which"
+            " leaves it until it expires.",
+        ),
+    ] = "superseded",
     password_file: PasswordFile = None,
     json: Json = False,
     debug: Debug = False,
@@ -57,15 +66,27 @@ def sign(
     """Sign a participant's request, once you made sure that it is the one the participant sent."""
     from mithridate.provisioning.authority import open_authority
     from mithridate.provisioning.private_files import read_bounded
+    from mithridate.provisioning.renewal_rules import news
     from mithridate.provisioning.request import MAX_BYTES, read_request
+    from mithridate.provisioning.revocation import Reason
 
+    reasons = {KEEP: None, **{reason.value: reason for reason in (Reason.SUPERSEDED, Reason.KEY_COMPROMISE)}}
+    if earlier not in reasons:
+        raise EnrolmentError(f"--earlier {earlier!r} is unknown: one of {', '.join(reasons)}")
     asked = read_request(read_bounded(request, MAX_BYTES, "an enrolment request"))
     _make_sure(asked, fingerprint)
-    _, entry = open_authority(folder, password(password_file)).sign(asked)
+    after, entry = open_authority(folder, password(password_file)).sign(asked, reasons[earlier])
+    renewed = after.consortium.participant(entry.participant)
+    told = list(news(after.consortium, renewed, revoked=earlier != KEEP)) if asked.body.renews else []
     if json:
-        print_json(_told(entry))
-    else:
-        typer.echo(f"{entry.participant}: certificate {entry.serial}, valid until {_date(entry.expires)}")
+        print_json({**_told(entry), "news": [{"participant": name, "does": text} for name, text in told]})
+        return
+    typer.echo(f"{entry.participant}: certificate {entry.serial}, valid until {_date(entry.expires)}")
+    if told:
+        state = "is valid until it expires" if earlier == KEEP else f"is revoked ({earlier})"
+        typer.echo(f"it renews {asked.body.renews}, which {state}; now run `mithridate provision`, and then:")
+    for name, text in told:
+        typer.echo(f"{name}: {text}")
 
 
 @app.command("revoke")
@@ -126,10 +147,9 @@ def amend(
 @app.command("show")
 def show(folder: Folder, json: Json = False, debug: Debug = False) -> None:
     """Show every certificate that was signed; needs no password."""
-    from mithridate.provisioning.authority import REGISTER_FILE
-    from mithridate.provisioning.register import read_register
+    from mithridate.provisioning.authority import register_of
 
-    register = read_register(folder / REGISTER_FILE)
+    register = register_of(folder)
     if json:
         print_json({"certificates": [_told(entry) for entry in register.entries]})
         return
@@ -144,6 +164,8 @@ def _make_sure(request: "EnrolmentRequest", told: str | None) -> None:
     body = request.body
     if told is None:
         typer.echo(f"{body.participant}, {body.role} of {body.organisation}, account {body.keys.account}", err=True)
+        if body.renews:
+            typer.echo(f"asks to renew certificate {body.renews}", err=True)
         typer.echo(f"fingerprint {request.fingerprint}", err=True)
         if not typer.confirm("Did the participant tell you this fingerprint, by another way?", err=True):
             raise EnrolmentError("not signed: ask the participant for the fingerprint of its request")

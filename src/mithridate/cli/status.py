@@ -31,7 +31,8 @@ def status(
     if json:
         print_json(_document(found))
     else:
-        for line in (*_process(found), *_sites(found), _ledger(found)):
+        warnings = [f"warning: {warning}" for warning in found.warnings]
+        for line in (*_process(found), *_sites(found), _ledger(found), *warnings):
             typer.echo(line)
     raise typer.Exit(0 if found.well else 1)
 
@@ -110,4 +111,7 @@ def _document(found: "Overview") -> dict[str, Any]:
         "expected_sites": list(found.expected),
         "ledger": ledger,
         "ledger_note": found.ledger_note,
+        "certificate_expires": int(found.expiry.certificate.timestamp()),
+        "revocations_expire": int(found.expiry.revocations.timestamp()),
+        "warnings": list(found.warnings),
     }

@@ -1,4 +1,4 @@
-"""`mithridate study`: what the curator and the administrators do before a study among machines begins."""
+"""`mithridate study`: what the curator and the administrators do for a study among machines."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +11,9 @@ from mithridate.cli.participants import KitFolder, opened
 from mithridate.cli.passwords import PasswordFile
 from mithridate.errors import EnrolmentError, InputError
 
-app = typer.Typer(help="Publish a study's inputs, deploy its contracts, and begin it.", no_args_is_help=True)
+app = typer.Typer(
+    help="Publish a study's inputs, deploy its contracts, begin it, and exclude a member.", no_args_is_help=True
+)
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.toml", help="The study file.", show_default=False)]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of the study. Repeatable.")
@@ -110,6 +112,41 @@ def begin(
         print_json({"begun": begun, "initial_model": initial.hex()})
         return
     typer.echo("the study has begun" if begun else "voted; other administrators have to vote the same")
+
+
+@app.command("revoke")
+def revoke(
+    kit: KitFolder,
+    member: Annotated[str, typer.Argument(metavar="NAME", help="A participant of the kit's roster, or an account.")],
+    reason: Annotated[
+        str, typer.Option(metavar="TEXT", help="Why, for everyone to read; the same in every administrator's vote.")
+    ],
+    password_file: PasswordFile = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """An administrator: vote to exclude a member's account from the ledger, for good."""
+    with stdout_held():
+        from eth_utils.address import is_address
+
+        from mithridate.federation.remote.participant import stand
+        from mithridate.ledger.interface import Role, Status
+
+        found, keys = opened(kit, password_file)
+        _require_administrator(found.member.participant.role.value, kit)
+        account = member if member.startswith("0x") else found.roster.member(member).keys.account
+        if not is_address(account):
+            raise InputError(f"{account} is no account: 0x and 40 hexadecimal digits")
+        standing = stand(found, keys)
+        standing.ledger.revoke(account, reason)
+        records = [record for role in Role for record in standing.ledger.members(role)]
+        revoked = any(r.status is Status.REVOKED for r in records if r.address.lower() == account.lower())
+        standing.network.close()
+    if json:
+        print_json({"account": account, "revoked": revoked})
+        return
+    state = "is revoked, for good" if revoked else "voted; other administrators have to vote the same, reason included"
+    typer.echo(f"{account}: {state}")
 
 
 def _require_administrator(role: str, kit: Path) -> None:

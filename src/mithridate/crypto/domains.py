@@ -24,6 +24,7 @@ class Domain(Enum):
     ENROLMENT_REQUEST = b"mithridate/enrolment-request/1"
     ENROLMENT_ACCOUNT = b"mithridate/enrolment-account/1"
     KIT_MANIFEST = b"mithridate/kit-manifest/1"
+    REGISTER = b"mithridate/register/1"
     # The contract holds the same bytes.
     RANDOMNESS = b"mithridate/randomness/1"
 

@@ -12,6 +12,7 @@ from mithridate.ledger.interface import AttemptState
 from mithridate.operation.site import ANSWER_S, Site
 from mithridate.provisioning.consortium import Role
 from mithridate.provisioning.engine import CLIENTS
+from mithridate.provisioning.expiry import Expiry, expiry_of
 
 MAX_BYTES = 1 << 20
 HOST = "127.0.0.1"
@@ -51,6 +52,8 @@ class Overview:
         expected: the sites that a coordinator expects, by name; nobody at another participant.
         ledger: where the study stands; None if that cannot be told, and `ledger_note` why.
         ledger_note: empty, or why `ledger` is None.
+        expiry: when its certificate and its list of revoked ones end.
+        warnings: which of them ends soon, and how to mend it.
     """
 
     name: str
@@ -61,6 +64,8 @@ class Overview:
     expected: Sequence[str]
     ledger: LedgerView | None
     ledger_note: str
+    expiry: Expiry
+    warnings: Sequence[str]
 
     @property
     def well(self) -> bool:
@@ -84,7 +89,11 @@ def overview(site: Site) -> Overview:
         ledger, ledger_note = _ledger(site), ""
     except MithridateError as error:
         ledger, ledger_note = None, str(error)
-    return Overview(person.name, person.role.value, running, process, note, expected, ledger, ledger_note)
+    expiry = expiry_of(site.kit)
+    warnings = expiry.warnings(site.now())
+    return Overview(
+        person.name, person.role.value, running, process, note, expected, ledger, ledger_note, expiry, warnings
+    )
 
 
 def _ask(site: Site) -> tuple[Mapping[str, Any] | None, str]:

@@ -22,8 +22,9 @@ from mithridate.provisioning.consortium import Consortium, Participant, load_con
 from mithridate.provisioning.keystore import EllipticKey, read_elliptic_key, write_key
 from mithridate.provisioning.private_files import new_private_folder, read_bounded, write_new, write_whole
 from mithridate.provisioning.register import Entry, Register, read_register, write_register
+from mithridate.provisioning.renewal_rules import refuse_unlike
 from mithridate.provisioning.request import EnrolmentRequest, PublicKeys
-from mithridate.provisioning.revocation import LIST_FILE, Reason, revocation_list
+from mithridate.provisioning.revocation import LIST_FILE, MAX_BYTES, Reason, read_revocations, revocation_list
 
 KEY_FILE, ROOT_FILE, CONSORTIUM_FILE, REGISTER_FILE = "authority.p12", "rootCA.pem", "consortium.yml", "register.json"
 MAX_CONSORTIUM_BYTES = 1 << 20
@@ -53,14 +54,20 @@ class Authority:
         """SHA-256 of its certificate: every participant compares it once, by another way than the kit came."""
         return fingerprint(self.root)
 
-    def sign(self, request: EnrolmentRequest) -> tuple["Authority", Entry]:
-        """Issues a certificate on a request whose sender was made sure of; earlier ones stay valid until revoked.
+    def sign(self, request: EnrolmentRequest, earlier: Reason | None = Reason.SUPERSEDED) -> tuple["Authority", Entry]:
+        """Issues a certificate on a request whose sender was made sure of: a first enrolment, or a renewal.
+
+        Args:
+            request: its signatures checked.
+            earlier: why the certificates that a renewal stands in for are revoked; None leaves them until they expire.
 
         Raises:
             EnrolmentError: it is for another consortium, participant, role or organisation, older than one that was
-                signed, or holds keys that are already another participant's.
+                signed, or holds keys that are already another participant's; or a renewal of something else than this
+                participant's newest certificate, or no renewal though there is one.
         """
         participant = self._asked_for(request)
+        self._refuse_unlike_before(request, participant)
         self._refuse_replay(request)
         self._refuse_shared_keys(request)
         days = self.consortium.certificates.days
@@ -74,7 +81,10 @@ class Authority:
             keys=request.body.keys,
             certificate=certificate_to_pem(certificate).decode(),
         )
-        return self._changed(self.register.with_entry(entry)), entry
+        register = self.register
+        if earlier is not None:
+            register = register.revoking({old.serial for old in register.counting(participant.name)}, earlier)
+        return self._changed(register.with_entry(entry)), entry
 
     def revoke(self, participant: str, reason: Reason, serial: str | None = None) -> tuple["Authority", list[Entry]]:
         """Takes back a participant's certificates, or one of them, and signs a new list of revoked ones.
@@ -132,7 +142,7 @@ class Authority:
 
     def _changed(self, register: Register) -> "Authority":
         after = replace(self, register=register)
-        write_register(self.folder / REGISTER_FILE, register)
+        write_register(self.folder / REGISTER_FILE, register, self.key)
         write_whole(self.folder / LIST_FILE, after.revocations())
         return after
 
@@ -150,13 +160,26 @@ class Authority:
             )
         return participant
 
+    def _refuse_unlike_before(self, request: EnrolmentRequest, participant: Participant) -> None:
+        """A participant has one account, which only a renewal keeps: a second enrolment beside it is refused."""
+        current, before = self.register.current(participant.name), self.register.of(participant.name)
+        if request.body.renews:
+            last = next((entry.revoked.reason.value for entry in reversed(before) if entry.revoked), "")
+            refuse_unlike(request, participant, current, last)
+        elif current is not None:
+            raise EnrolmentError(
+                f"{participant.name!r} has certificate {current.serial} already: `mithridate renew` renews it where its"
+                " keys lie; if its ledger account is lost, run `mithridate authority revoke` first, and then sign this"
+            )
+
     def _refuse_replay(self, request: EnrolmentRequest) -> None:
         body = request.body
         if body.made > datetime.now(UTC).timestamp() + SLACK_S:
             raise EnrolmentError(f"the request of {body.participant!r} is from the future: set the clocks right")
         if any(body.made <= entry.made for entry in self.register.of(body.participant)):
             raise EnrolmentError(
-                f"a request of {body.participant!r} as new as this was signed before: it may be an old one, sent again"
+                f"a request of {body.participant!r} as new as this was signed before: it may be an old one, sent again;"
+                " ask for a new one"
             )
 
     def _refuse_shared_keys(self, request: EnrolmentRequest) -> None:
@@ -192,12 +215,37 @@ def open_authority(folder: Path, password: str) -> Authority:
     """
     content = read_bounded(folder / CONSORTIUM_FILE, MAX_CONSORTIUM_BYTES, "the authority's consortium file")
     consortium = parse_consortium(content, str(folder / CONSORTIUM_FILE))
-    pem = read_bounded(folder / ROOT_FILE, MAX_CONSORTIUM_BYTES, "the authority's certificate")
-    root = certificate_from_pem(pem, str(folder / ROOT_FILE))
+    root = _root(folder)
     key = read_elliptic_key(folder / KEY_FILE, password)
     if key.public_key() != root.public_key():
         raise EnrolmentError(f"{folder} holds a key and a certificate of two authorities: restore it from its copy")
-    return Authority(folder, consortium, root, read_register(folder / REGISTER_FILE), key)
+    return Authority(folder, consortium, root, _register(folder, root), key)
+
+
+def register_of(folder: Path) -> Register:
+    """What the authority in a folder signed so far; needs no password.
+
+    Raises:
+        EnrolmentError, CertificateRefused: a file is missing, damaged or altered, or the register older than the list
+            of revoked certificates, which is written after it.
+    """
+    return _register(folder, _root(folder))
+
+
+def _root(folder: Path) -> x509.Certificate:
+    pem = read_bounded(folder / ROOT_FILE, MAX_CONSORTIUM_BYTES, "the authority's certificate")
+    return certificate_from_pem(pem, str(folder / ROOT_FILE))
+
+
+def _register(folder: Path, root: x509.Certificate) -> Register:
+    register = read_register(folder / REGISTER_FILE, root)
+    listed = read_revocations(read_bounded(folder / LIST_FILE, MAX_BYTES, "the list of revoked certificates"), root)
+    if listed.number > len(list(register.revoked())):
+        raise EnrolmentError(
+            f"{folder / REGISTER_FILE} is older than {LIST_FILE}, which has {listed.number} revoked certificates:"
+            " restore the authority's folder from its newest copy"
+        )
+    return register
 
 
 def _part(participant: Participant) -> tuple[str, ...]:

@@ -13,11 +13,16 @@ from nvflare.lighter.utils import Identity, generate_cert
 from mithridate.errors import CertificateRefused
 from mithridate.provisioning.consortium import Participant, Role
 from mithridate.provisioning.keystore import EllipticKey
-from mithridate.provisioning.revocation import Revocations
+from mithridate.provisioning.revocation import Reason, Revocations
 from mithridate.provisioning.x509_errors import X509_ERRORS
 
 ENGINE_ROLES = {Role.COORDINATOR: "server", Role.ADMINISTRATOR: "project_admin"}
 """What the engine reads in a certificate's unstructured name; everyone else is a client to it."""
+
+
+_RENEW = "run `mithridate renew` where its keys lie"
+_USE_NEWEST = "it was renewed, use the newest kit with its keys"
+_ASK = "ask the key authority why"
 
 
 def root_certificate(consortium: str, key: EllipticKey, days: int) -> x509.Certificate:
@@ -74,13 +79,14 @@ def examine(
     start, end = _span(certificate)
     if not start <= now <= end:
         first, last = (f"{moment:%Y-%m-%d %H:%M}" for moment in (start, end))
-        state = "expired" if now > end else "not valid yet"
+        state, mend = ("expired", _RENEW) if now > end else ("not valid yet", "set this machine's clock right")
         raise CertificateRefused(
-            f"{owner} is refused: its certificate is {state} (valid {first} to {last} UTC): enrol again"
+            f"{owner} is refused: its certificate is {state} (valid {first} to {last} UTC): {mend}"
         )
     reason = revocations.reason(certificate.serial_number) if revocations else None
     if reason is not None:
-        raise CertificateRefused(f"{owner} is refused: the authority revoked its certificate ({reason}): enrol again")
+        mend = _USE_NEWEST if reason == Reason.SUPERSEDED else _ASK
+        raise CertificateRefused(f"{owner} is refused: the authority revoked its certificate ({reason}): {mend}")
     return common_name(certificate)
 
 

@@ -7,7 +7,7 @@ from pydantic import Field, ValidationError
 
 from mithridate.errors import EnrolmentError
 from mithridate.provisioning.consortium import load_consortium
-from mithridate.provisioning.keys import new_keys, write_keys
+from mithridate.provisioning.keys import ParticipantKeys, new_keys, write_keys
 from mithridate.provisioning.private_files import read_bounded, write_new
 from mithridate.provisioning.request import fingerprint, make_request
 from mithridate.section import Section
@@ -47,15 +47,10 @@ def enrol(consortium_file: Path, name: str, authority: str, keys: Path, request:
     digits = authority.replace(" ", "").lower()
     if not re.fullmatch(r"[0-9a-f]{64}", digits):
         raise EnrolmentError("the authority's fingerprint has 64 hexadecimal digits: `authority init` told it")
-    if request.exists():
-        raise EnrolmentError(f"{request} exists and is never overwritten: choose another place")
+    refuse_existing(request)
     made = new_keys()
-    write_keys(keys, made, name, password)
     enrolment = Enrolment(consortium=consortium.consortium, participant=name, authority=digits)
-    write_new(keys / ENROLMENT_FILE, enrolment.model_dump_json(indent=1).encode())
-    content = make_request(consortium, participant, made)
-    write_new(request, content)
-    return fingerprint(content)
+    return write_enrolled(keys, made, enrolment, password, request, make_request(consortium, participant, made))
 
 
 def read_enrolment(keys: Path) -> Enrolment:
@@ -69,3 +64,26 @@ def read_enrolment(keys: Path) -> Enrolment:
         return Enrolment.model_validate_json(content)
     except ValidationError as error:
         raise EnrolmentError(f"{keys / ENROLMENT_FILE} is damaged: restore it from the copy of the keys") from error
+
+
+def refuse_existing(request: Path) -> None:
+    """Returns if a request can be written there; raises EnrolmentError where something is."""
+    if request.exists():
+        raise EnrolmentError(f"{request} exists and is never overwritten: choose another place")
+
+
+def write_enrolled(
+    folder: Path, keys: ParticipantKeys, enrolment: Enrolment, password: str, request: Path, content: bytes
+) -> str:
+    """Writes keys, encrypted, into a new folder with what they were made for, then the request's bytes into a new file.
+
+    Returns:
+        The request's fingerprint.
+
+    Raises:
+        EnrolmentError: something exists or cannot be written, or the password is short.
+    """
+    write_keys(folder, keys, enrolment.participant, password)
+    write_new(folder / ENROLMENT_FILE, enrolment.model_dump_json(indent=1).encode())
+    write_new(request, content)
+    return fingerprint(content)

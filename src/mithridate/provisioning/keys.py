@@ -4,7 +4,9 @@ Four keys, since each is for one purpose. The engine's handshake signs with RSA,
 protocol signs and opens with P-256; the ledger's accounts are secp256k1.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -17,6 +19,13 @@ from mithridate.provisioning.private_files import new_private_folder
 
 RSA_BITS = 3072
 TLS_FILE, SIGNING_FILE, ENVELOPE_FILE, ACCOUNT_FILE = "tls.p12", "signing.p12", "envelope.p12", "account.json"
+
+
+class Replaceable(StrEnum):
+    """Keys that a renewal may replace besides the certificate's; the ledger account stays."""
+
+    SIGNING = "signing"
+    ENVELOPE = "envelope"
 
 
 @dataclass(frozen=True)
@@ -38,8 +47,23 @@ class ParticipantKeys:
 
 def new_keys() -> ParticipantKeys:
     """Fresh keys from the operating system's randomness; a third of a second, for the RSA key."""
-    tls = rsa.generate_private_key(public_exponent=65_537, key_size=RSA_BITS)
-    return ParticipantKeys(tls, generate(), generate(), new_account())
+    return ParticipantKeys(_new_tls_key(), generate(), generate(), new_account())
+
+
+def renewed_keys(folder: Path, password: str, replaced: Collection[Replaceable]) -> ParticipantKeys:
+    """A participant's keys with a new one for its certificate, others new as asked for, and the rest as they are.
+
+    What is replaced is not read: it may be lost.
+
+    Raises:
+        EnrolmentError, InputError: a file that is kept cannot be read; see `read_keys`.
+    """
+    account = read_keystore(folder / ACCOUNT_FILE, password)
+    signing, envelope = (
+        generate() if key in replaced else read_elliptic_key(folder / file, password)
+        for key, file in ((Replaceable.SIGNING, SIGNING_FILE), (Replaceable.ENVELOPE, ENVELOPE_FILE))
+    )
+    return ParticipantKeys(_new_tls_key(), signing, envelope, account)
 
 
 def write_keys(folder: Path, keys: ParticipantKeys, name: str, password: str) -> None:
@@ -73,3 +97,7 @@ def read_keys(folder: Path, password: str) -> ParticipantKeys:
 def read_tls_key(folder: Path, password: str) -> RsaKey:
     """The certificate's key alone; raises what `read_keys` does."""
     return read_rsa_key(folder / TLS_FILE, password)
+
+
+def _new_tls_key() -> RsaKey:
+    return rsa.generate_private_key(public_exponent=65_537, key_size=RSA_BITS)

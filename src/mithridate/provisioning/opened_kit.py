@@ -96,16 +96,7 @@ def open_kit(folder: Path, authority: str, *, now: datetime | None = None) -> Ki
     # The engine changes into the kit's folder.
     folder = folder.resolve()
     now, startup = now or datetime.now(UTC), folder / STARTUP
-    root = certificate_from_pem(_read(startup / ROOT_FILE), str(startup / ROOT_FILE))
-    if fingerprint(root) != authority:
-        raise EnrolmentError(
-            f"{folder} is a kit of the authority {fingerprint(root)[:16]}..., but this participant enrolled with"
-            f" {authority[:16]}...: ask the key authority, by telephone for one"
-        )
-    manifest = read_manifest(folder, root)
-    member, roster = _model(startup / MEMBER_FILE, Member), _model(startup / ROSTER_FILE, Roster)
-    if member.participant.name != manifest.participant or roster.consortium != manifest.consortium:
-        raise EnrolmentError(f"{folder} is put together from two kits: unpack it anew")
+    root, member, roster = _vouched_for(folder, authority)
     revocations = read_revocations(_read(startup / LIST_FILE, MAX_BYTES), root)
     revocations.refuse_stale(now)
     file = startup / certificate_file(member.participant)
@@ -116,6 +107,30 @@ def open_kit(folder: Path, authority: str, *, now: datetime | None = None) -> Ki
     return Kit(
         folder, member, roster, root, certificate, revocations, terms, study, _inputs(startup), read_settings(folder)
     )
+
+
+def member_of(folder: Path, authority: str) -> Member:
+    """Whose kit lies in a folder, as the authority signed it, whatever became of its certificate since.
+
+    Raises:
+        EnrolmentError: a file is missing, altered or added, or another authority signed.
+    """
+    return _vouched_for(folder.resolve(), authority)[1]
+
+
+def _vouched_for(folder: Path, authority: str) -> tuple[x509.Certificate, Member, Roster]:
+    startup = folder / STARTUP
+    root = certificate_from_pem(_read(startup / ROOT_FILE), str(startup / ROOT_FILE))
+    if fingerprint(root) != authority:
+        raise EnrolmentError(
+            f"{folder} is a kit of the authority {fingerprint(root)[:16]}..., but this participant enrolled with"
+            f" {authority[:16]}...: ask the key authority, by telephone for one"
+        )
+    manifest = read_manifest(folder, root)
+    member, roster = _model(startup / MEMBER_FILE, Member), _model(startup / ROSTER_FILE, Roster)
+    if member.participant.name != manifest.participant or roster.consortium != manifest.consortium:
+        raise EnrolmentError(f"{folder} is put together from two kits: unpack it anew")
+    return root, member, roster
 
 
 @contextmanager

@@ -63,6 +63,8 @@ class RequestBody(Section):
     """When, in seconds since 1970: the authority takes none older than the one it signed last."""
     keys: PublicKeys
     """Its public keys."""
+    renews: str = Field(default="", pattern=r"^[0-9a-f]{0,40}$")
+    """Number of the certificate that is to be renewed, in hexadecimal; empty of a first enrolment."""
     certificate_request: str = Field(max_length=8192)
     """PKCS #10 in PEM."""
 
@@ -90,6 +92,15 @@ class EnrolmentRequest:
 
 def make_request(consortium: Consortium, participant: Participant, keys: ParticipantKeys) -> bytes:
     """A participant's signed request, to be sent to the authority; it holds nothing secret."""
+    return _signed_request(consortium.consortium, participant, keys, renews="")
+
+
+def make_renewal(consortium: str, participant: Participant, keys: ParticipantKeys, *, renews: str) -> bytes:
+    """A participant's signed request for a new certificate in place of the one numbered `renews`, as `make_request`."""
+    return _signed_request(consortium, participant, keys, renews=renews)
+
+
+def _signed_request(consortium: str, participant: Participant, keys: ParticipantKeys, *, renews: str) -> bytes:
     public = PublicKeys(
         signing_key=public_to_bytes(keys.signing.public_key()).hex(),
         envelope_key=public_to_bytes(keys.envelope.public_key()).hex(),
@@ -97,12 +108,13 @@ def make_request(consortium: Consortium, participant: Participant, keys: Partici
     )
     body = RequestBody(
         version=VERSION,
-        consortium=consortium.consortium,
+        consortium=consortium,
         participant=participant.name,
         role=participant.role.value,
         organisation=participant.organisation,
         made=int(datetime.now(UTC).timestamp()),
         keys=public,
+        renews=renews,
         certificate_request=_certificate_request(participant, keys, public.signing_key),
     )
     text = body.model_dump_json()

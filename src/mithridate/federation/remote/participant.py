@@ -29,6 +29,7 @@ from mithridate.federation.remote.ledger_terms import check_code
 from mithridate.federation.remote.malice import Malice
 from mithridate.federation.remote.meetings import RemoteMeetings, restart_process
 from mithridate.federation.remote.records import hospital_records, reference_records
+from mithridate.federation.remote.signing_keys import SigningKeys, await_answer
 from mithridate.federation.remote.site_desk import CoordinatorDesk
 from mithridate.federation.remote.validator_agent import ValidatorAgent
 from mithridate.federation.robust import memory_shape
@@ -232,7 +233,7 @@ def _roles(standing: Standing) -> Roles:
     roster, ledger = standing.kit.roster, standing.ledger
     names = {member.keys.account.lower(): member.participant.name for member in roster.members}
     return Roles(
-        keys={member.participant.name: member.signing_key for member in roster.members},
+        keys=SigningKeys(roster, ledger),
         hospitals={names[record.address.lower()]: record.index for record in ledger.hospitals()},
         validators={names[record.address.lower()]: record.rank for record in ledger.validators()},
         curator=roster.of(Role.CURATOR)[0].participant.name,
@@ -299,5 +300,7 @@ def _register_keys(standing: Standing) -> None:
     member = next((member for member in ledger.members(role) if member.address.lower() == own), None)
     if member is None:
         raise LedgerError(f"{standing.name} is not a member of the consortium on the ledger")
+    if role is LedgerRole.HOSPITAL and member.signing_key not in (b"", signing):
+        await_answer(ledger, own, standing.pace.poll)
     if (member.signing_key, member.envelope_key) != (signing, envelope):
         ledger.register_keys(signing_key=signing, envelope_key=envelope)

@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from mithridate.errors import MithridateError
 from mithridate.federation.flare.connection import ServerConnection, SiteConnection
@@ -15,6 +16,7 @@ from mithridate.federation.remote.participant import Standing
 from mithridate.provisioning.consortium import Role
 from mithridate.provisioning.engine_logs import begin_log
 from mithridate.provisioning.engine_process import run_engine
+from mithridate.provisioning.expiry import expiry_of
 from mithridate.provisioning.keys import ParticipantKeys
 from mithridate.provisioning.opened_kit import Kit
 
@@ -41,6 +43,8 @@ def run_participant(kit: Kit, keys: ParticipantKeys, *, stay: bool = False) -> i
         MithridateError: it cannot begin: its kit, records, policy, ports or ledger are not as they should be.
     """
     begin_log(kit.folder)
+    for warning in expiry_of(kit).warnings(datetime.now(UTC)):
+        LOG.warning(warning)
     standing = participant.stand(kit, keys)
     role = kit.member.participant.role
     numbers: Callable[[], dict[str, tuple[str, float]]]
@@ -72,7 +76,7 @@ def _run(
 ) -> int:
     person = standing.kit.member.participant
     sites = connection.sites if isinstance(connection, ServerConnection) else None
-    told = Told(person.name, person.role.value, agent.status, numbers, sites)
+    told = Told(person.name, person.role.value, agent.status, lambda: {**numbers(), **_ends(standing.kit)}, sites)
     port = standing.kit.settings.monitoring.port
     monitor = Monitor(told, port) if port else None
     failed: list[MithridateError] = []
@@ -103,3 +107,11 @@ def _run(
             monitor.close()
     gave_up = isinstance(agent, CoordinatorAgent) and agent.gave_up
     return 1 if failed or gave_up else status
+
+
+def _ends(kit: Kit) -> dict[str, tuple[str, float]]:
+    expiry = expiry_of(kit)
+    return {
+        "certificate_expires_seconds": ("When the certificate ends", expiry.certificate.timestamp()),
+        "revocations_expire_seconds": ("When the list of revoked certificates ends", expiry.revocations.timestamp()),
+    }

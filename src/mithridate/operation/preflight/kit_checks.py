@@ -1,6 +1,5 @@
 """The start-up kit and the keys beside it."""
 
-from datetime import timedelta
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -9,14 +8,12 @@ from mithridate.crypto.keys import public_to_bytes
 from mithridate.errors import CertificateRefused, EnrolmentError, InputError
 from mithridate.operation.preflight.check import check
 from mithridate.operation.site import Site
+from mithridate.provisioning.expiry import expiry_of
 from mithridate.provisioning.keys import ACCOUNT_FILE, ENVELOPE_FILE, SIGNING_FILE, TLS_FILE
 from mithridate.provisioning.private_files import OPEN_TO_OTHERS, refuse_open_file
-from mithridate.provisioning.revocation import LIST_FILE
 
 KIT = "start-up kit"
 KEYS = "keys"
-CERTIFICATE_LEFT = timedelta(days=14)
-LIST_LEFT = timedelta(days=3)
 _FILES = (TLS_FILE, SIGNING_FILE, ENVELOPE_FILE, ACCOUNT_FILE)
 
 
@@ -31,27 +28,20 @@ def start_up_kit(site: Site) -> str:
 @check("certificate", needs=(KIT,))
 def certificate(site: Site) -> str:
     """It counts for a while."""
-    end = site.kit.certificate.not_valid_after_utc
-    left = end - site.now()
-    if left < CERTIFICATE_LEFT:
-        raise CertificateRefused(
-            f"it ends on {end:%Y-%m-%d %H:%M} UTC, in {left.days} days: run `mithridate enrol` into a new folder of"
-            " keys now, and ask the key authority for a new kit"
-        )
-    return f"valid until {end:%Y-%m-%d}, {left.days} days"
+    expiry = expiry_of(site.kit)
+    if warning := expiry.of_certificate(site.now()):
+        raise CertificateRefused(warning)
+    return f"valid until {expiry.certificate:%Y-%m-%d}, {(expiry.certificate - site.now()).days} days"
 
 
 @check("revocation list", needs=(KIT,))
 def revocation_list(site: Site) -> str:
     """It will be believed for a while."""
-    until = site.kit.revocations.until
-    left, age = until - site.now(), site.now() - site.kit.revocations.issued
-    if left < LIST_LEFT:
-        raise CertificateRefused(
-            f"it serves until {until:%Y-%m-%d %H:%M} UTC only: put a new {LIST_FILE} of the key authority into"
-            f" {site.folder / 'startup'}"
-        )
-    return f"{age.days} days old, serves until {until:%Y-%m-%d}; {len(site.kit.revocations.reasons)} revoked"
+    expiry, held = expiry_of(site.kit), site.kit.revocations
+    if warning := expiry.of_revocations(site.now()):
+        raise CertificateRefused(warning)
+    age = site.now() - held.issued
+    return f"{age.days} days old, serves until {expiry.revocations:%Y-%m-%d}; {len(held.reasons)} revoked"
 
 
 @check("permissions")

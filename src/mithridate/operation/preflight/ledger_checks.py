@@ -111,8 +111,12 @@ def membership(site: Site) -> str:
     if member is None:
         raise LedgerError(f"{own} is no {role.name.lower()} on the ledger: the administrators have to enrol it")
     if member.status is not Status.ACTIVE:
-        mend = "reinstate it" if member.status is Status.SUSPENDED else "enrol a new account of this participant"
-        raise LedgerError(f"{own} is {member.status.name.lower()} on the ledger: the administrators have to {mend}")
+        mend = (
+            "the administrators have to reinstate it"
+            if member.status is Status.SUSPENDED
+            else "its part in this study is over; enrol anew (`mithridate enrol`) for the next one"
+        )
+        raise LedgerError(f"{own} is {member.status.name.lower()} on the ledger: {mend}")
     return f"active {role.name.lower()}{_place(site)}"
 
 
