@@ -23,31 +23,39 @@ pytestmark = [pytest.mark.xdist_group("poc"), pytest.mark.timeout(1500)]
 
 @dataclass
 class Kills:
-    """Kills each of these once, at its point of the study."""
+    """Kills one of each role once, at its point of the study, and loses one validator for good."""
 
     poc: Poc
-    done: list[str] = field(default_factory=list)
+    done: dict[str, str] = field(default_factory=dict)
+    lost: str = ""
 
     def look(self) -> None:
         state = self.poc.chain.reader.latest()
         if state is None:
             return
+        serving = [f"validator-{place}" for place in state.committee]
+        coordinator = self.done.get("coordinator")
         points = {
-            "hospital-3": state.round == 1 and state.phase is Phase.SUBMITTING,
-            "validator-1": state.round == 1 and state.phase is Phase.DRAWN,
-            "coordinator": state.round == 2 and state.phase is Phase.SUBMITTING,
-            "curator": "coordinator" in self.done and self.poc.processes["coordinator"].starts > 1,
+            "hospital": ("hospital-3", state.round == 1 and state.phase is Phase.SUBMITTING),
+            "validator": (serving[1], state.round == 1 and state.phase is Phase.DRAWN),
+            "coordinator": ("coordinator", state.round == 2 and state.phase is Phase.SUBMITTING),
+            "curator": ("curator", coordinator is not None and self.poc.processes[coordinator].starts > 1),
         }
-        for name, reached in points.items():
-            if reached and name not in self.done:
-                self.done.append(name)
+        if not self.lost and state.round == 1 and state.phase is Phase.RELEASED:
+            self.lost = serving[2]
+            self.poc.lose(self.lost)
+            return
+        for role, (name, reached) in points.items():
+            if reached and role not in self.done:
+                self.done[role] = name
                 self.poc.processes[name].kill()
                 return
 
 
 @pytest.fixture(scope="module")
 def study() -> Study:
-    return poc_study(None, 5, [f"training.rounds={ROUNDS}", "training.local_epochs=2"])
+    few = [f"training.rounds={ROUNDS}", "training.local_epochs=2"]
+    return poc_study(None, 5, [*few, "validators.count=4", "validators.rotation=1", "validators.draw_seconds=15"])
 
 
 @pytest.fixture(scope="module")
@@ -62,9 +70,21 @@ def played(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Iterator[A
 
 def test_the_study_ends_though_one_of_each_role_was_killed(played: Any) -> None:
     poc, kills, last = played
-    assert sorted(kills.done) == ["coordinator", "curator", "hospital-3", "validator-1"]
+    assert sorted(kills.done) == ["coordinator", "curator", "hospital", "validator"]
     assert (last.round, last.phase) == (ROUNDS, Phase.RELEASED)
-    assert all(poc.processes[name].starts > 1 for name in kills.done)
+    assert all(poc.processes[name].starts > 1 for name in kills.done.values() if name != kills.lost)
+
+
+def test_one_validator_of_four_may_be_gone_for_good(played: Any) -> None:
+    poc, kills, last = played
+    lost = int(kills.lost.removeprefix("validator-"))
+    assert not poc.processes[kills.lost].running
+    first = poc.chain.reader.attempt(1, poc.chain.reader.attempts(1) - 1)
+    assert lost in first.committee
+    assert lost not in last.committee
+    # The next committee could take over from the other two alone.
+    assert last.committee == poc.chain.reader.draw(poc.chain.reader.draws()).committee
+    assert len(last.attestations) == len(last.committee)
 
 
 def test_no_model_counts_that_a_majority_did_not_attest(played: Any) -> None:

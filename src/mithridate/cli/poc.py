@@ -43,7 +43,8 @@ def poc(
         study = poc_study(study_file, hospitals, settings or [])
         with RoundProgress(study.training.rounds, study.hospitals.count, lines=not json) as progress:
             if not json:
-                typer.echo(f"provisioning {study.hospitals.count} hospitals, 3 validators and the rest in {out}")
+                many = f"{study.hospitals.count} hospitals, {study.validators.count} validators"
+                typer.echo(f"provisioning {many} and the rest in {out}")
             with Poc(out, study, network, progress) as running:
                 if not json:
                     typer.echo(f"ledger: {running.ground.kind}; starting {len(running.processes)} processes")

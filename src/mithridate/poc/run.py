@@ -72,6 +72,8 @@ class Poc:
         self.processes = {place.name: self._process(place) for place in self.consortium.of(*STARTED)}
         self._chain: SharedLedger | None = None
         self._recorded: set[tuple[int, int]] = set()
+        self.lost: set[str] = set()
+        """Participants that are not started again."""
 
     @property
     def chain(self) -> SharedLedger:
@@ -137,11 +139,16 @@ class Poc:
             RunError: somebody ended too often; the message holds the end of its log.
         """
         for process in self.processes.values():
-            if process.status in (None, 0) or self._study_over():
+            if process.status in (None, 0) or process.name in self.lost or self._study_over():
                 continue
             if process.starts >= MAX_STARTS:
                 raise RunError(f"{process.name} ended {process.starts} times; its log ends:\n{process.end_of_log()}")
             process.start()
+
+    def lose(self, name: str) -> None:
+        """Ends a participant's process for good, as where its machine is gone."""
+        self.lost.add(name)
+        self.processes[name].kill()
 
     def record(self) -> list[RoundRecord]:
         """Writes down the attempts that ended since the last call."""

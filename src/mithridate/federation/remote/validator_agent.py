@@ -174,8 +174,11 @@ class ValidatorAgent(Agent):
             if message is not None:
                 self.status.now("handing over to another committee")
                 self._desk.hand_over(state, message)
-        except (RoundVoid, RelayRefused) as error:
+        except RoundVoid as error:
             LOG.warning("%s hands nothing over to round %d attempt %d: %s", self.name, *place, error)
+        except RelayRefused as error:
+            # It did so before a restart, or is too late.
+            LOG.info("%s: what it hands over to round %d attempt %d is not taken: %s", self.name, *place, error)
         self._handed_over = place
 
     def _take_seat(self, state: AttemptState) -> None:
