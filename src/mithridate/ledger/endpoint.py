@@ -20,7 +20,7 @@ from pydantic_core import from_json
 from mithridate.errors import InputError
 from mithridate.ledger.codec import printable
 from mithridate.ledger.network import Reverted
-from mithridate.proxies import proxy_for
+from mithridate.proxies import proxy_for, proxy_password
 
 MAX_ANSWER_BYTES = 8 << 20
 """A block of a thousand transactions' hashes has 70 kB, the largest page of the contract 20 kB."""
@@ -77,7 +77,7 @@ class Endpoint:
         answer_s: seconds within which an answer must be complete.
 
     Raises:
-        InputError: the URL is not one of these.
+        InputError: the URL is not one of these, or the environment's proxy is none.
     """
 
     def __init__(self, url: str, answer_s: float) -> None:
@@ -252,7 +252,12 @@ def _pool(scheme: str, host: str, answer_s: float) -> urllib3.PoolManager:
     trust = ssl.create_default_context()
     if proxy is None:
         return urllib3.PoolManager(maxsize=32, retries=False, timeout=timeout, ssl_context=trust)
-    return urllib3.ProxyManager(proxy, maxsize=32, retries=False, timeout=timeout, ssl_context=trust)
+    headers = urllib3.make_headers(proxy_basic_auth=proxy_password(proxy))
+    address = urlsplit(proxy)
+    bare = f"http://{address.hostname}:{address.port}"
+    return urllib3.ProxyManager(
+        bare, proxy_headers=headers, maxsize=32, retries=False, timeout=timeout, ssl_context=trust
+    )
 
 
 def _checked(url: str) -> Any:

@@ -89,9 +89,9 @@ def _run(
         if not stay or failed:
             connection.leave()
 
-    def stop() -> None:
+    def stop() -> bool:
         agent.stop()
-        connection.leave()
+        return connection.leave()
 
     attach_on_start(connection)
     threading.Thread(target=follow, name=person.name, daemon=True).start()
