@@ -14,9 +14,8 @@ from mithridate.errors import InputError
 PROXY_VARIABLES = ("grpc_proxy", "https_proxy", "http_proxy")
 EXCEPTION_VARIABLES = ("no_grpc_proxy", "no_proxy")
 MAX_URL = 1024
-_URL = re.compile(
-    r"http://(?:[\w.~%!$&'()*+,;=-]+(?::[\w.~%!$&'()*+,;=-]*)?@)?[A-Za-z0-9.-]{1,253}:\d{1,5}/?", re.ASCII
-)
+_WORD = r"[\w.~%!$&'()*+,;=-]"
+_URL = re.compile(rf"http://(?:{_WORD}+(?::{_WORD}*)?@)?[A-Za-z0-9.-]{{1,253}}:(\d{{1,5}})/?", re.ASCII)
 _WANTED = "http://host:port, or http://user:password@host:port with odd characters as %XX"
 
 
@@ -26,7 +25,8 @@ def check_proxy(url: str, source: str) -> None:
     Raises:
         InputError: it is not; the message names its `source`, and nothing of the URL, which may hold a password.
     """
-    if len(url) > MAX_URL or not _URL.fullmatch(url) or not 0 < (urlsplit(url).port or 0) < 1 << 16:
+    found = _URL.fullmatch(url) if len(url) <= MAX_URL else None
+    if found is None or not 0 < int(found[1]) < 1 << 16:
         raise InputError(f"{source} should be the URL of a proxy: {_WANTED}")
 
 

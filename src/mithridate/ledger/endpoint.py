@@ -10,6 +10,8 @@ import re
 import ssl
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -153,6 +155,17 @@ class Endpoint:
             quantity(fields.get("status"), "a status") == 1,
             quantity(fields.get("gasUsed"), "an amount of gas"),
         )
+
+    def date(self) -> datetime:
+        """The node's clock, by the header of an answer."""
+        try:
+            answer = self._pool.request("HEAD", self._url, redirect=False, preload_content=False)
+            answer.close()
+            return parsedate_to_datetime(answer.headers["Date"]).astimezone(UTC)
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise Unreachable(f"cannot be reached ({type(error).__name__})") from error
+        except (KeyError, ValueError, TypeError) as error:
+            raise EndpointFailed("tells no date") from error
 
     def close(self) -> None:
         """Gives back the connections."""
