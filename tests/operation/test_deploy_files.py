@@ -75,9 +75,9 @@ def test_the_nodes_unit_runs_the_command_as_confined_as_the_participants() -> No
     participant, node = unit(), unit(NODE_UNIT)
     (start,) = node["ExecStart"]
     program, _, rest = start.partition(" ")
-    assert program == "/opt/mithridate/bin/mithridate"
-    assert rest == "hospital node %S/mithridate/%i/kit"
-    assert "kit" in options(rest)
+    assert program == "/usr/bin/env"
+    assert rest == "mithridate hospital node %S/mithridate/%i/kit"
+    assert "kit" in options(rest.removeprefix("mithridate "))
     assert node["Before"] == ["mithridate@%i.service"]
     assert participant.keys() - node.keys() == {"LoadCredential", "RuntimeDirectory", "RuntimeDirectoryMode"}
     own = {"Description", "Before", "Environment", "ExecStart", "KillMode"}

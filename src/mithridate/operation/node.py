@@ -87,13 +87,19 @@ def compared(own: Endpoint, others: tuple[str, ...]) -> str:
         finally:
             endpoint.close()
     alike = [name for name, first in told.items() if first == begin]
-    for name in told.keys() - alike:
-        chain, first = told[name]
-        text = f"{name} tells of chain {chain} from 0x{first.hex()} on, the kit of {begin[0]} from 0x{begin[1].hex()}"
-        if not alike:
-            raise LedgerError(f"{text}: ask the key authority for a kit with the network's genesis file")
-        LOG.warning("%s: it lies or is of another network", text)
-    return f"genesis 0x{begin[1].hex()}, " + (f"as {' and '.join(alike)} tell it" if alike else "compared with nobody")
+    other = [f"{name} of {_from(*first)}" for name, first in told.items() if first != begin]
+    if other and not alike:
+        raise LedgerError(
+            f"the kit's genesis file makes {_from(*begin)}, but {' and '.join(other)} tell: ask the key authority for a"
+            " kit with the network's genesis file"
+        )
+    if other:
+        LOG.warning("%s tell, unlike the kit: they lie or are of another network", " and ".join(other))
+    return f"{_from(*begin)}, " + (f"as {' and '.join(alike)} tell" if alike else "compared with nobody")
+
+
+def _from(chain: int, genesis: bytes) -> str:
+    return f"chain {chain} from block 0x{genesis.hex()} on"
 
 
 def _node(kit: Kit, programs: Path | None) -> FollowingNode:

@@ -25,7 +25,7 @@ from mithridate.provisioning.opened_kit import Kit, unlocked
 from mithridate.provisioning.revocation import LIST_FILE
 
 
-def run_engine(kit: Kit, key: RsaKey, *, stop: Callable[[], bool] | None = None) -> int:
+def run_engine(kit: Kit, key: RsaKey, *, stop: Callable[[], int | None] | None = None) -> int:
     """Runs the engine's coordinator or site until it is stopped; from the main thread only.
 
     The engine changes into the kit's folder and sets up logging by the kit's `local/log_config.json`.
@@ -33,9 +33,9 @@ def run_engine(kit: Kit, key: RsaKey, *, stop: Callable[[], bool] | None = None)
     Args:
         kit: of a coordinator, validator, hospital or curator.
         key: of the kit's certificate.
-        stop: called in a thread of its own on SIGTERM or SIGINT: it should ask the engine to shut down, and tell
-            whether there is one to ask. A site's engine runs from its first connection on; until then, and without
-            `stop`, the process ends at once.
+        stop: called in a thread of its own on SIGTERM or SIGINT: it should ask the engine to shut down. A site's engine
+            runs from its first connection on: until then it should return the exit status with which the process ends
+            at once, as it does without `stop`.
 
     Returns:
         The engine's exit status, 0 after a graceful end.
@@ -67,10 +67,11 @@ def _on_signals(stop: Callable[[], object]) -> None:
         signal.signal(number, handle)
 
 
-def _stop(stack: ExitStack, ask: Callable[[], bool] | None) -> None:
-    if ask is None or not ask():
+def _stop(stack: ExitStack, ask: Callable[[], int | None] | None) -> None:
+    status = 0 if ask is None else ask()
+    if status is not None:
         stack.close()
-        os._exit(0)
+        os._exit(status)
 
 
 def _server(kit: Kit, folder: str) -> Namespace:
