@@ -127,6 +127,7 @@ def test_a_hospital_reaches_its_coordinator_through_a_proxy_that_sees_ciphertext
     assert {place.partition(":")[0] for place in proxy.asked} == {"CONNECT localhost"}
     assert proxy.turned_away == 0
     assert len(proxy.relayed) > 5000
+    assert b"localhost" in proxy.relayed, "a name that TLS shows is found"
     # What the other two know by these names: the engine's registration and heartbeats, certificates, our requests.
     for planted in (HOSPITAL, "hospital_2", "proof-of-concept", "coordinator", "register", "mithridate", "BEGIN CERT"):
         assert planted.encode() not in proxy.relayed

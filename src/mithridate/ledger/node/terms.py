@@ -25,6 +25,12 @@ class Software(StrEnum):
     POLYGON_EDGE = "polygon-edge"
 
 
+_EXAMPLES = {
+    Software.GETH: "enode://KEY@node.a.example.org:30303",
+    Software.POLYGON_EDGE: "/dns4/node.a.example.org/tcp/1478/p2p/ID",
+}
+
+
 class NodeTerms(Section):
     """How a network is followed."""
 
@@ -62,17 +68,16 @@ def followed_network(genesis: bytes, peers: Sequence[str] = ()) -> FollowedNetwo
     document = _read(genesis)
     config, parameters = _table(document, "config"), _table(document, "params")
     if "clique" in config:
-        software, chain, listed = Software.GETH, config.get("chainId"), list(peers)
-    elif "ibft" in _table(parameters, "engine"):
-        software, chain, listed = Software.POLYGON_EDGE, parameters.get("chainID"), document.get("bootnodes")
-        if peers:
-            raise InputError("polygon-edge dials the `bootnodes` of its genesis file: put the peers in there")
-    else:
+        return FollowedNetwork(genesis, _terms(Software.GETH, config.get("chainId"), peers))
+    if "ibft" not in _table(parameters, "engine"):
         raise InputError(
             "this is no genesis file of geth under Clique or polygon-edge under IBFT; for nodes of other software see"
             " docs/networks.md"
         )
-    return FollowedNetwork(genesis, _terms(software, chain, listed))
+    if peers:
+        raise InputError("polygon-edge dials the `bootnodes` of its genesis file: put the peers in there")
+    terms = _terms(Software.POLYGON_EDGE, parameters.get("chainID"), document.get("bootnodes"))
+    return FollowedNetwork(genesis, terms)
 
 
 def _terms(software: Software, chain: object, peers: Any) -> NodeTerms:
@@ -87,12 +92,6 @@ def _terms(software: Software, chain: object, peers: Any) -> NodeTerms:
     if not all(peer.startswith(scheme) for peer in terms.peers):
         raise InputError(f"{software} dials addresses such as {_EXAMPLES[software]}")
     return terms
-
-
-_EXAMPLES = {
-    Software.GETH: "enode://KEY@node.a.example.org:30303",
-    Software.POLYGON_EDGE: "/dns4/node.a.example.org/tcp/1478/p2p/ID",
-}
 
 
 def _read(genesis: bytes) -> dict[str, Any]:
