@@ -20,17 +20,40 @@ PASSWORD = "the password of all of them"  # noqa: S105
 PATIENCE_S = 120.0
 HOSPITAL = "hospital-2"
 Own = Callable[[str], Path]
+# A hospital whose agent is done, or gives up, once the engine dials.
+DONE = """
+import sys, time
+from pathlib import Path
+from types import SimpleNamespace
+from mithridate.cli.participants import opened
+from mithridate.errors import RunError
+from mithridate.federation.flare.connection import SiteConnection
+from mithridate.federation.remote.agent import Agent, Pace, Step
+from mithridate.federation.remote.process import _run
+kit, keys = opened(Path(sys.argv[1]), None)
+
+class Done(Agent):
+    def look(self):
+        while not kit.key_link.exists():
+            time.sleep(0.05)
+        if sys.argv[2] == "1":
+            raise RunError("the records are gone")
+        return Step.FINISHED
+
+agent = Done("hospital-2", None, 1, Pace(1.0, 1.0))
+raise SystemExit(_run(SimpleNamespace(kit=kit), keys, agent, SiteConnection(1.0), dict, False))
+"""
 
 
 class Participant:
-    """`mithridate ROLE start KIT` as a process."""
+    """`mithridate ROLE start KIT` as a process, or another program."""
 
-    def __init__(self, role: str, kit: Path) -> None:
+    def __init__(self, role: str, kit: Path, program: tuple[str, ...] = ()) -> None:
         self.kit, self.log = kit, kit.parent / "stderr"
         environment = {**os.environ, "MITHRIDATE_PASSWORD": PASSWORD, "OMP_NUM_THREADS": "1"}
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "mithridate", role, "start", str(kit)],
+                [sys.executable, *(program or ("-m", "mithridate", role, "start", str(kit)))],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -59,11 +82,11 @@ class Participant:
 
 
 @pytest.fixture
-def start() -> Iterator[Callable[[str, Path], Participant]]:
+def start() -> Iterator[Callable[..., Participant]]:
     made: list[Participant] = []
 
-    def run(role: str, kit: Path) -> Participant:
-        made.append(Participant(role, kit))
+    def run(role: str, kit: Path, *program: str) -> Participant:
+        made.append(Participant(role, kit, program))
         return made[-1]
 
     yield run
@@ -85,9 +108,7 @@ def coordinators_port(kit: Path) -> int:
     return int(start["servers"][0]["service"]["target"].rpartition(":")[2])
 
 
-def test_a_hospital_whose_coordinator_is_not_up_ends_when_told(
-    own: Own, start: Callable[[str, Path], Participant]
-) -> None:
+def test_a_hospital_whose_coordinator_is_not_up_ends_when_told(own: Own, start: Callable[..., Participant]) -> None:
     kit = own(HOSPITAL)
     with socket.create_server(("127.0.0.1", coordinators_port(kit))) as silent:
         hospital = start("hospital", kit)
@@ -100,9 +121,17 @@ def test_a_hospital_whose_coordinator_is_not_up_ends_when_told(
     assert not unlocked.parent.exists()
 
 
-def test_a_hospital_whose_node_does_not_answer_ends_when_told(
-    own: Own, start: Callable[[str, Path], Participant]
+@pytest.mark.parametrize("status", [0, 1], ids=["done", "given up"])
+def test_a_hospital_with_nothing_left_to_do_waits_for_no_coordinator(
+    own: Own, start: Callable[..., Participant], status: int
 ) -> None:
+    kit = own(HOSPITAL)
+    hospital = start("hospital", kit, "-c", DONE, str(kit), str(status))
+    assert hospital.process.wait(PATIENCE_S) == status, hospital.said
+    assert not list((kit / "startup").glob("*.key"))
+
+
+def test_a_hospital_whose_node_does_not_answer_ends_when_told(own: Own, start: Callable[..., Participant]) -> None:
     kit = own(HOSPITAL)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         setting(kit, "endpoints", f'["http://127.0.0.1:{silent.getsockname()[1]}"]')
@@ -114,7 +143,7 @@ def test_a_hospital_whose_node_does_not_answer_ends_when_told(
 
 
 def test_a_hospital_reaches_its_coordinator_through_a_proxy_that_sees_ciphertext_only(
-    own: Own, start: Callable[[str, Path], Participant], connect_proxy: Callable[[], Any], monkeypatch: Any
+    own: Own, start: Callable[..., Participant], connect_proxy: Callable[[], Any], monkeypatch: Any
 ) -> None:
     proxy, kit = connect_proxy(), own(HOSPITAL)
     setting(kit, "proxy", f'"{proxy.url}"')
@@ -137,9 +166,7 @@ def test_a_hospital_reaches_its_coordinator_through_a_proxy_that_sees_ciphertext
     coordinator.told_to_end()
 
 
-def test_a_hospital_whose_coordinator_went_away_ends_when_told(
-    own: Own, start: Callable[[str, Path], Participant]
-) -> None:
+def test_a_hospital_whose_coordinator_went_away_ends_when_told(own: Own, start: Callable[..., Participant]) -> None:
     coordinator = start("coordinator", own("coordinator"))
     hospital = start("hospital", own(HOSPITAL))
     hospital.until(lambda: f"Successfully registered client:{HOSPITAL}" in hospital.said, "the hospital registers")

@@ -35,6 +35,7 @@ from mithridate.provisioning.ledger_terms import LedgerTerms
 from mithridate.provisioning.request import read_request
 from mithridate.provisioning.settings import SETTINGS_FILE
 
+pytestmark = pytest.mark.slow
 WORDS = "a password for tests"
 PATIENCE_S = 120.0
 CONSORTIUM = """\
@@ -91,12 +92,11 @@ class Hospital:
     folder: Path
     authority: Authority
     network: LocalNetwork
-    terms: LedgerTerms
     url: str
 
-    def kit(self, name: str, followed: FollowedNetwork) -> Path:
+    def kit(self, name: str, followed: FollowedNetwork, terms: LedgerTerms | None = None) -> Path:
         """Its kit, under a name of its own beside the same keys and state."""
-        written = write_kits(self.authority, self.folder / f"{name}-kits", Contents(self.terms, network=followed))
+        written = write_kits(self.authority, self.folder / f"{name}-kits", Contents(terms, network=followed))
         kit = written["hospital-1"].rename(self.folder / name)
         file = kit / SETTINGS_FILE
         text = file.read_text(encoding="utf-8")
@@ -122,7 +122,7 @@ def another(followed: FollowedNetwork) -> FollowedNetwork:
 
 
 @pytest.fixture
-def hospital(local: LocalNetwork, board: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hospital:
+def hospital(local: LocalNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hospital:
     # Guessing these passwords may be cheap.
     monkeypatch.setattr(keystore, "KDF_ROUNDS", 1_000)
     monkeypatch.setattr(accounts, "SCRYPT_N", 1 << 10)
@@ -133,13 +133,17 @@ def hospital(local: LocalNetwork, board: Any, tmp_path: Path, monkeypatch: pytes
     authority = new_authority(tmp_path / "authority", file, WORDS)
     enrol(file, "hospital-1", authority.fingerprint, tmp_path / "keys", tmp_path / "request.json", WORDS)
     authority, _ = authority.sign(read_request((tmp_path / "request.json").read_bytes()))
+    return Hospital(tmp_path, authority, local, url)
+
+
+def deployed(board: Any) -> LedgerTerms:
+    """A study's contracts on the network, as kits name them."""
     validators = [new_account().address for _ in range(3)]
     study = StudyTerms(hashlib.sha256(b"study").digest(), new_account().address, validators, 2, 2, 100)
     with board.view.block():
         deployment = deploy(board.view, board.writer, study)
     code = {name: hashlib.sha256(board.view.code(deployment.addresses[name])).hexdigest() for name in CONTRACTS}
-    terms = LedgerTerms(addresses=dict(deployment.addresses), code=code, published=code, study="00" * 32)
-    return Hospital(tmp_path, authority, local, terms, url)
+    return LedgerTerms(addresses=dict(deployment.addresses), code=code, published=code, study="00" * 32)
 
 
 @pytest.fixture
@@ -185,7 +189,7 @@ def noted(network: LocalNetwork, board: Any, url: str, *notes: bytes) -> None:
 def test_a_node_from_the_kit_follows_through_restarts_and_seals_nothing(
     local: LocalNetwork, board: Any, hospital: Hospital, start: Callable[[Path], Command]
 ) -> None:
-    kit = hospital.kit("kit", genesis_of(local))
+    kit = hospital.kit("kit", genesis_of(local), deployed(board))
     notes = [board.note() for _ in range(3)]
     board.write(board.view, board.writer, notes[0])
     command = start(kit)
@@ -240,5 +244,3 @@ def test_a_node_of_another_genesis_block_is_refused(
     assert right.process.wait(PATIENCE_S) == 1
     assert "holds the chain of another genesis block than the kit's" in right.said
     assert "move the folder away" in right.said
-    (hospital.folder / "state" / "node").rename(hospital.folder / "away")
-    start(hospital.folder / "right").told("JSON-RPC for this machine alone")
