@@ -64,8 +64,7 @@ def command(role: str) -> typer.Typer:
         debug: Debug = False,
     ) -> None:
         """Run this participant until the study is over; SIGTERM or SIGINT stops it, and a new start goes on."""
-        # Until the engine is started, which has its own way to end, nothing is held that would have to be given back.
-        signal.signal(signal.SIGTERM, lambda number, frame: os._exit(0))
+        _end_when_told()
         from mithridate.federation.remote.process import run_participant
 
         found, keys = opened(kit, password_file)
@@ -100,6 +99,11 @@ def _terms(kit: KitFolder, json: Json = False, password_file: PasswordFile = Non
         typer.echo(f"{key} = [{', '.join(repr(value).replace(chr(39), chr(34)) for value in values)}]")
 
 
+def _end_when_told() -> None:
+    """Until engine or node is started, which have their own ways to end, nothing is held that is to be given back."""
+    signal.signal(signal.SIGTERM, lambda number, frame: os._exit(0))
+
+
 def _node(
     kit: KitFolder,
     programs: Annotated[
@@ -113,6 +117,7 @@ def _node(
     debug: Debug = False,
 ) -> None:
     """Run this hospital's own node of the ledger's network, which follows and never seals, until SIGTERM or SIGINT."""
+    _end_when_told()
     from mithridate.operation.node import run_node
     from mithridate.operation.site import Site
     from mithridate.proxies import go_through
