@@ -47,7 +47,7 @@ class FollowingNode:
             (self.home / "config.toml").write_text(_geth_peers(self.terms), encoding="utf-8")
             self._run("--datadir", str(self.home), "--state.scheme", "hash", "init", str(self.genesis))
         elif not (self.home / "libp2p" / "libp2p.key").exists():
-            # The key by which peers know it; of those with which a sealer seals, it gets none from here.
+            # The key by which peers know it. One for consensus it makes itself, which is no sealer's.
             self._run("secrets", "init", "--insecure", "--ecdsa=false", "--bls=false", "--data-dir", str(self.home))
 
     @property
