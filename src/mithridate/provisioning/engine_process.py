@@ -47,7 +47,7 @@ def run_engine(kit: Kit, key: RsaKey, *, stop: Callable[[], int | None] | None =
     if role is not Role.COORDINATOR and role not in CLIENTS:
         raise EnrolmentError(f"{kit.member.participant.name} is {role}: it has no part in the engine to start")
     with ExitStack() as stack:
-        _on_signals(partial(_stop, stack, stop))
+        _on_signals(partial(_stop, stack, threading.Lock(), stop))
         stack.enter_context(unlocked(kit, key))
         # Where a thread is left over, the engine ends the process at once and only calls what was registered with it.
         MainProcessMonitor.add_cleanup_cb(stack.close)
@@ -67,11 +67,13 @@ def _on_signals(stop: Callable[[], object]) -> None:
         signal.signal(number, handle)
 
 
-def _stop(stack: ExitStack, ask: Callable[[], int | None] | None) -> None:
+def _stop(stack: ExitStack, ending: threading.Lock, ask: Callable[[], int | None] | None) -> None:
     status = 0 if ask is None else ask()
     if status is not None:
-        stack.close()
-        os._exit(status)
+        # A second signal must not end the process while the first still takes the unlocked key away.
+        with ending:
+            stack.close()
+            os._exit(status)
 
 
 def _server(kit: Kit, folder: str) -> Namespace:
