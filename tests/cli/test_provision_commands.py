@@ -82,6 +82,27 @@ def test_from_the_consortiums_file_to_a_kit_that_opens(mithridate: Run, authorit
         assert file.exists()
 
 
+def test_a_genesis_file_and_its_peers_come_into_the_kits_or_are_refused(mithridate: Run, authority: str) -> None:
+    told = enrol(mithridate, authority, "hospital-1")
+    mithridate("authority", "sign", "authority", "hospital-1.request.json", "--fingerprint", told)
+    Path("genesis.json").write_text('{"config": {"chainId": 7, "clique": {}}}', encoding="utf-8")
+    provision = ("provision", "consortium.yml", "--authority", "authority")
+    peer = f"enode://{'ab' * 64}@node.a.example.org:30303"
+    for options, message in (
+        (("--peer", peer), "name it, too"),
+        (("--genesis", "genesis.json"), "1 to 64 peers"),
+        (("--genesis", "none.json", "--peer", peer), "none.json cannot be read"),
+    ):
+        status, _, err = mithridate(*provision, *options)
+        assert status == 2
+        assert message in err
+        assert not Path("kits").exists()
+    assert mithridate(*provision, "--genesis", "genesis.json", "--peer", peer)[0] == 0
+    network = open_kit(Path("kits/hospital-1"), authority).network
+    assert network is not None
+    assert (network.chain_id, network.peers) == (7, (peer,))
+
+
 def test_a_request_that_was_exchanged_on_its_way_is_not_signed(mithridate: Run, authority: str) -> None:
     enrol(mithridate, authority, "hospital-1")
     status, out, err = mithridate(

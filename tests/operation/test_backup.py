@@ -57,6 +57,17 @@ def test_what_comes_back_is_what_went_in(participant: Path, tmp_path: Path) -> N
     assert not (tmp_path / "new/kit/startup/client.key").exists()
 
 
+def test_what_the_own_node_fetched_is_left_out(participant: Path, tmp_path: Path) -> None:
+    for name in ("state/node", "state/models/node"):
+        (participant / name).mkdir()
+        (participant / name / "block").write_bytes(bytes(10))
+    back_up(participant / "kit", tmp_path / "a.backup")
+    restore(tmp_path / "a.backup", tmp_path / "new")
+    after = contents(tmp_path / "new")
+    assert "state/node/block" not in after
+    assert "state/models/node/block" in after
+
+
 def test_a_database_in_use_is_copied_with_what_was_committed(participant: Path, tmp_path: Path) -> None:
     with closing(sqlite3.connect(participant / "state/journal.sqlite", isolation_level=None)) as database:
         database.execute("PRAGMA journal_mode=WAL")

@@ -10,6 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from mithridate.errors import CertificateRefused, EnrolmentError
+from mithridate.ledger.node.terms import followed_network
 from mithridate.provisioning.authority import Authority, new_authority
 from mithridate.provisioning.consortium import Role
 from mithridate.provisioning.keys import ParticipantKeys
@@ -50,6 +51,7 @@ def test_everyone_gets_a_kit_that_opens(authority: Authority, kits: Kits) -> Non
         assert [member.participant.name for member in kit.roster.members] == list(kits)
         assert kit.terms is None
         assert kit.study is None
+        assert kit.network is None
 
 
 def test_no_kit_holds_a_secret_of_anyone(authority: Authority, kits: Kits, keys: Keys) -> None:
@@ -115,6 +117,19 @@ def test_components_reach_those_whose_role_they_are_for(authority: Authority, tm
         assert {"id": "mithridate", "path": path, "args": {}} in resources["components"]
         assert path in resources["class_allow_list"]
     assert "mithridate.example" not in (kits["validator-1"] / "local/resources.json").read_text(encoding="utf-8")
+
+
+def test_the_ledgers_network_is_in_every_kit_and_signed(authority: Authority, tmp_path: Path) -> None:
+    genesis = b'{"config": {"chainId": 7, "clique": {}},  "extradata": "0x00"}'
+    network = followed_network(genesis, [f"enode://{'ab' * 64}@node.example.org:30303"])
+    kits = write_kits(authority, tmp_path / "others", Contents(network=network))
+    for name in ("hospital-1", "auditor"):
+        assert open_kit(kits[name], authority.fingerprint).network == network.terms
+        file = kits[name] / "startup" / "genesis.json"
+        assert file.read_bytes() == genesis
+        file.write_bytes(genesis.replace(b"7", b"8"))
+        with pytest.raises(EnrolmentError, match=r"genesis\.json is not as the authority signed it"):
+            open_kit(kits[name], authority.fingerprint)
 
 
 def test_whoever_was_revoked_or_has_not_enrolled_gets_no_kit(authority: Authority, tmp_path: Path) -> None:

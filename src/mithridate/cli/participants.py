@@ -1,6 +1,7 @@
 """`mithridate coordinator|validator|hospital|curator start KIT`: a participant's process."""
 
 import os
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,9 +36,12 @@ def opened(folder: Path, file: Path | None) -> "tuple[Kit, ParticipantKeys]":
     from mithridate.provisioning.keys import read_keys
     from mithridate.provisioning.opened_kit import open_kit
     from mithridate.provisioning.settings import read_settings
+    from mithridate.proxies import go_through
 
     place = folder.resolve()
-    keys = place / read_settings(place).keys
+    settings = read_settings(place)
+    go_through(settings.proxy)
+    keys = place / settings.keys
     kit = open_kit(place, read_enrolment(keys).authority)
     secret = password(file)
     if file is None:
@@ -60,6 +64,7 @@ def command(role: str) -> typer.Typer:
         debug: Debug = False,
     ) -> None:
         """Run this participant until the study is over; SIGTERM or SIGINT stops it, and a new start goes on."""
+        _end_when_told()
         from mithridate.federation.remote.process import run_participant
 
         found, keys = opened(kit, password_file)
@@ -69,6 +74,7 @@ def command(role: str) -> typer.Typer:
 
     if role == "hospital":
         app.command("terms")(_terms)
+        app.command("node")(_node)
     return app
 
 
@@ -91,3 +97,35 @@ def _terms(kit: KitFolder, json: Json = False, password_file: PasswordFile = Non
         return
     for key, values in needed.items():
         typer.echo(f"{key} = [{', '.join(repr(value).replace(chr(39), chr(34)) for value in values)}]")
+
+
+def _end_when_told() -> None:
+    """Until engine or node is started, which have their own ways to end, nothing is held that is to be given back."""
+    signal.signal(signal.SIGTERM, lambda number, frame: os._exit(0))
+
+
+def _node(
+    kit: KitFolder,
+    programs: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Holds geth or polygon-edge. [default: that of the variable MITHRIDATE_NETWORKS, else the PATH]",
+            show_default=False,
+        ),
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Run this hospital's own node of the ledger's network, which follows and never seals, until SIGTERM or SIGINT."""
+    _end_when_told()
+    from mithridate.operation.node import run_node
+    from mithridate.operation.site import Site
+    from mithridate.proxies import go_through
+
+    found = Site(kit, _no_password).kit
+    go_through(found.settings.proxy)
+    run_node(found, programs, typer.echo)
+
+
+def _no_password() -> str:
+    raise EnrolmentError("no key is opened to run a node")

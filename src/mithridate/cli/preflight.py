@@ -9,6 +9,7 @@ import typer
 from mithridate.cli.options import Debug, Json
 from mithridate.cli.output import print_json, stdout_held
 from mithridate.cli.passwords import PasswordFile, password
+from mithridate.errors import EnrolmentError
 
 MARKS = {"PASSED": "green", "PROBLEM": "red", "NOT RUN": "yellow"}
 
@@ -23,7 +24,12 @@ def preflight(
     with stdout_held() if json else contextlib.nullcontext():
         from mithridate.operation.preflight.procedure import examine
         from mithridate.operation.site import Site
+        from mithridate.provisioning.settings import read_settings
+        from mithridate.proxies import go_through
 
+        # What is wrong with the settings, the kit's own check tells.
+        with contextlib.suppress(EnrolmentError):
+            go_through(read_settings(kit).proxy)
         findings = []
         for finding in examine(Site(kit, lambda: password(password_file))):
             findings.append(finding)

@@ -22,6 +22,19 @@ def provision(
             show_default=False,
         ),
     ] = None,
+    genesis: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The genesis file of the ledger's network (geth's or polygon-edge's): kits then let participants run"
+            " nodes of their own.",
+            show_default=False,
+        ),
+    ] = None,
+    peer: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ENODE", help="A geth node that the participants' nodes dial; repeatable."),
+    ] = None,
     password_file: PasswordFile = None,
     json: Json = False,
     debug: Debug = False,
@@ -29,14 +42,15 @@ def provision(
     """Write a start-up kit for every participant that has a certificate; no kit holds a private key."""
     with stdout_held():
         from mithridate.provisioning.authority import open_authority
-        from mithridate.provisioning.kit import Contents, write_kits
+        from mithridate.provisioning.kit import Contents, read_network, write_kits
         from mithridate.provisioning.ledger_terms import deployed
         from mithridate.provisioning.study_inputs import read_inputs
 
         opened = open_authority(authority, password(password_file))
         opened.refuse_other(consortium)
         terms, study = deployed(run) if run else (None, None)
-        kits = write_kits(opened, out, Contents(terms, study, read_inputs(run) if run else None))
+        network = read_network(genesis, peer or ())
+        kits = write_kits(opened, out, Contents(terms, study, read_inputs(run) if run else None, network))
     missing = [person.name for person in opened.consortium.participants if person.name not in kits]
     if json:
         folders = {name: str(folder) for name, folder in kits.items()}

@@ -26,7 +26,10 @@ def status(
     with stdout_held() if json else contextlib.nullcontext():
         from mithridate.operation.site import Site
         from mithridate.operation.status import overview
+        from mithridate.provisioning.settings import read_settings
+        from mithridate.proxies import go_through
 
+        go_through(read_settings(kit).proxy)
         found = overview(Site(kit, _no_password))
     if json:
         print_json(_document(found))

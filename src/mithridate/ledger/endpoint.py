@@ -10,6 +10,8 @@ import re
 import ssl
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,7 +22,7 @@ from pydantic_core import from_json
 from mithridate.errors import InputError
 from mithridate.ledger.codec import printable
 from mithridate.ledger.network import Reverted
-from mithridate.proxies import proxy_for
+from mithridate.proxies import proxy_for, proxy_password
 
 MAX_ANSWER_BYTES = 8 << 20
 """A block of a thousand transactions' hashes has 70 kB, the largest page of the contract 20 kB."""
@@ -77,7 +79,7 @@ class Endpoint:
         answer_s: seconds within which an answer must be complete.
 
     Raises:
-        InputError: the URL is not one of these.
+        InputError: the URL is not one of these, or the environment's proxy is none.
     """
 
     def __init__(self, url: str, answer_s: float) -> None:
@@ -153,6 +155,17 @@ class Endpoint:
             quantity(fields.get("status"), "a status") == 1,
             quantity(fields.get("gasUsed"), "an amount of gas"),
         )
+
+    def date(self) -> datetime:
+        """The node's clock, by the header of an answer."""
+        try:
+            answer = self._pool.request("HEAD", self._url, redirect=False, preload_content=False)
+            answer.close()
+            return parsedate_to_datetime(answer.headers["Date"]).astimezone(UTC)
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise Unreachable(f"cannot be reached ({type(error).__name__})") from error
+        except (KeyError, ValueError, TypeError) as error:
+            raise EndpointFailed("tells no date") from error
 
     def close(self) -> None:
         """Gives back the connections."""
@@ -252,7 +265,12 @@ def _pool(scheme: str, host: str, answer_s: float) -> urllib3.PoolManager:
     trust = ssl.create_default_context()
     if proxy is None:
         return urllib3.PoolManager(maxsize=32, retries=False, timeout=timeout, ssl_context=trust)
-    return urllib3.ProxyManager(proxy, maxsize=32, retries=False, timeout=timeout, ssl_context=trust)
+    headers = urllib3.make_headers(proxy_basic_auth=proxy_password(proxy))
+    address = urlsplit(proxy)
+    bare = f"http://{address.hostname}:{address.port}"
+    return urllib3.ProxyManager(
+        bare, proxy_headers=headers, maxsize=32, retries=False, timeout=timeout, ssl_context=trust
+    )
 
 
 def _checked(url: str) -> Any:

@@ -13,6 +13,7 @@ from io import BytesIO
 from pathlib import Path
 
 from mithridate.errors import EnrolmentError, RunError
+from mithridate.ledger.node.software import NODE_FOLDER
 from mithridate.operation.archive import KEYS, KIT, MANIFEST, STATE, VERSION, Copied, Manifest, digest
 from mithridate.provisioning.manifest import KEY_LINKS, STARTUP
 from mithridate.provisioning.opened_kit import LOCK_FILE
@@ -96,6 +97,8 @@ def _listed(folders: dict[str, Path]) -> Iterator[tuple[str, Path]]:
         others = [other for other in folders.values() if other != folder and other.is_relative_to(folder)]
         for place, below, files in os.walk(folder):
             below[:] = sorted(each for each in below if Path(place, each) not in others)
+            if name == STATE and Path(place) == folder and NODE_FOLDER in below:
+                below.remove(NODE_FOLDER)
             for file in sorted(files):
                 path = Path(place, file)
                 if path.is_file() and not path.is_symlink() and not _is_scratch(path, folder):

@@ -25,7 +25,7 @@ from mithridate.provisioning.opened_kit import Kit, unlocked
 from mithridate.provisioning.revocation import LIST_FILE
 
 
-def run_engine(kit: Kit, key: RsaKey, *, stop: Callable[[], object] | None = None) -> int:
+def run_engine(kit: Kit, key: RsaKey, *, stop: Callable[[], int | None] | None = None) -> int:
     """Runs the engine's coordinator or site until it is stopped; from the main thread only.
 
     The engine changes into the kit's folder and sets up logging by the kit's `local/log_config.json`.
@@ -33,8 +33,9 @@ def run_engine(kit: Kit, key: RsaKey, *, stop: Callable[[], object] | None = Non
     Args:
         kit: of a coordinator, validator, hospital or curator.
         key: of the kit's certificate.
-        stop: called in a thread of its own on SIGTERM or SIGINT: it should ask the engine to shut down. Without it the
-            process ends at once, which its peers see as a crash.
+        stop: called in a thread of its own on SIGTERM or SIGINT: it should ask the engine to shut down. A site's engine
+            runs from its first connection on: until then it should return the exit status with which the process ends
+            at once, as it does without `stop`.
 
     Returns:
         The engine's exit status, 0 after a graceful end.
@@ -46,7 +47,7 @@ def run_engine(kit: Kit, key: RsaKey, *, stop: Callable[[], object] | None = Non
     if role is not Role.COORDINATOR and role not in CLIENTS:
         raise EnrolmentError(f"{kit.member.participant.name} is {role}: it has no part in the engine to start")
     with ExitStack() as stack:
-        _on_signals(stop or partial(_end, stack))
+        _on_signals(partial(_stop, stack, threading.Lock(), stop))
         stack.enter_context(unlocked(kit, key))
         # Where a thread is left over, the engine ends the process at once and only calls what was registered with it.
         MainProcessMonitor.add_cleanup_cb(stack.close)
@@ -66,9 +67,13 @@ def _on_signals(stop: Callable[[], object]) -> None:
         signal.signal(number, handle)
 
 
-def _end(stack: ExitStack) -> None:
-    stack.close()
-    os._exit(0)
+def _stop(stack: ExitStack, ending: threading.Lock, ask: Callable[[], int | None] | None) -> None:
+    status = 0 if ask is None else ask()
+    if status is not None:
+        # A second signal must not end the process while the first still takes the unlocked key away.
+        with ending:
+            stack.close()
+            os._exit(status)
 
 
 def _server(kit: Kit, folder: str) -> Namespace:

@@ -1,17 +1,19 @@
 """Start-up kits, written by the authority: what a participant needs to begin, and nothing that is to be kept secret.
 
-startup/    signed by the authority: certificate, roster, contracts, study, the engine's start files
+startup/    signed by the authority: certificate, roster, contracts, study, the ledger's genesis file and peers, the
+            engine's start files
 local/      the participant's own: `participant.toml`, the engine's resources, rights and logs
 start.sh    starts a coordinator, validator, hospital or curator
 """
 
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from mithridate.errors import EnrolmentError
+from mithridate.ledger.node.terms import MAX_GENESIS_BYTES, FollowedNetwork, followed_network
 from mithridate.ledger.settings import LedgerSettings
 from mithridate.provisioning.authority import ROOT_FILE, Authority
 from mithridate.provisioning.certificates import certificate_to_pem
@@ -19,7 +21,7 @@ from mithridate.provisioning.consortium import Participant, Role
 from mithridate.provisioning.engine import CLIENTS, engine_kits
 from mithridate.provisioning.ledger_terms import LedgerTerms, nodes_of
 from mithridate.provisioning.manifest import STARTUP, write_manifest
-from mithridate.provisioning.private_files import PRIVATE_FOLDER
+from mithridate.provisioning.private_files import PRIVATE_FOLDER, read_bounded
 from mithridate.provisioning.revocation import LIST_FILE
 from mithridate.provisioning.roster import Member, Roster, make_roster
 from mithridate.provisioning.settings import SETTINGS_FILE, ParticipantSettings, commented
@@ -27,6 +29,7 @@ from mithridate.provisioning.study_inputs import INPUTS_FILE, StudyInputs
 from mithridate.study import Study
 
 ROSTER_FILE, LEDGER_FILE, STUDY_FILE, MEMBER_FILE = "roster.json", "ledger.json", "study.json", "member.json"
+GENESIS_FILE, NETWORK_FILE = "genesis.json", "network.json"
 START_FILE, POLICY_FILE = "start.sh", "local/policy.toml"
 _EMPTY_POLICY = """\
 # Which studies this hospital takes part in. What is not listed here is refused, and the reason stands on the ledger.
@@ -55,12 +58,14 @@ class Contents:
         terms: where the study's contracts lie; None before they are deployed.
         study: which is to be run; None before there is one.
         inputs: what its model takes and gives; None before there is a study.
+        network: the ledger's, for whoever runs a node of its own; None where the kits say nothing of it.
         components: role to the class path of the component that joins our protocol to the engine's process.
     """
 
     terms: LedgerTerms | None = None
     study: Study | None = None
     inputs: StudyInputs | None = None
+    network: FollowedNetwork | None = None
     components: Mapping[Role, str] = field(default_factory=lambda: dict.fromkeys(STARTED, HOOK))
 
 
@@ -118,6 +123,9 @@ def _write_common(kit: Path, member: Member, roster: Roster, contents: Contents)
         (startup / STUDY_FILE).write_text(contents.study.to_json(), encoding="utf-8")
     if contents.inputs:
         (startup / INPUTS_FILE).write_text(contents.inputs.to_json(), encoding="utf-8")
+    if contents.network:
+        (startup / GENESIS_FILE).write_bytes(contents.network.genesis)
+        (startup / NETWORK_FILE).write_text(contents.network.terms.model_dump_json(indent=1) + "\n", encoding="utf-8")
     person = member.participant
     nodes = tuple(other.participant.node for other in roster.of(Role.VALIDATOR) if other.participant.node)
     known = contents.study.ledger if contents.study else LedgerSettings()
@@ -128,6 +136,20 @@ def _write_common(kit: Path, member: Member, roster: Roster, contents: Contents)
     if person.role in STARTED:
         (kit / START_FILE).write_text(_start(person), encoding="utf-8")
         (kit / START_FILE).chmod(0o755)
+
+
+def read_network(genesis: Path | None, peers: Sequence[str]) -> FollowedNetwork | None:
+    """The network of a genesis file, None without one.
+
+    Raises:
+        EnrolmentError: there are peers without a file, or it cannot be read.
+        InputError: see `followed_network`.
+    """
+    if genesis is None:
+        if peers:
+            raise EnrolmentError("peers are dialled by a node that has the network's genesis file: name it, too")
+        return None
+    return followed_network(read_bounded(genesis, MAX_GENESIS_BYTES, "a genesis file"), peers)
 
 
 def certificate_file(participant: Participant) -> str:

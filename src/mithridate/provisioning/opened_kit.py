@@ -17,12 +17,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from pydantic import BaseModel, ValidationError
 
 from mithridate.errors import CertificateRefused, EnrolmentError
+from mithridate.ledger.node.terms import NodeTerms
 from mithridate.provisioning.authority import ROOT_FILE
 from mithridate.provisioning.certificates import certificate_from_pem, examine, fingerprint
 from mithridate.provisioning.keystore import RsaKey
 from mithridate.provisioning.kit import (
     LEDGER_FILE,
     MEMBER_FILE,
+    NETWORK_FILE,
     ROSTER_FILE,
     STUDY_FILE,
     certificate_file,
@@ -58,6 +60,7 @@ class Kit:
         study: None before there is one.
         inputs: what its model takes and gives; None before there is a study.
         settings: the participant's own.
+        network: how a node of its own follows the ledger's network; None where the kit does not say.
     """
 
     folder: Path
@@ -70,6 +73,7 @@ class Kit:
     study: Study | None
     inputs: StudyInputs | None
     settings: ParticipantSettings
+    network: NodeTerms | None
 
     def path(self, configured: str) -> Path:
         """A folder of the settings: where it is relative, to the kit."""
@@ -103,9 +107,18 @@ def open_kit(folder: Path, authority: str, *, now: datetime | None = None) -> Ki
     certificate = certificate_from_pem(_read(file), str(file))
     if examine(certificate, root, revocations, now) != member.participant.subject:
         raise CertificateRefused(f"{file} is not the certificate of {member.participant.name}: unpack the kit anew")
-    terms, study = _ledger(startup), _study(startup)
     return Kit(
-        folder, member, roster, root, certificate, revocations, terms, study, _inputs(startup), read_settings(folder)
+        folder=folder,
+        member=member,
+        roster=roster,
+        root=root,
+        certificate=certificate,
+        revocations=revocations,
+        terms=_optional(startup / LEDGER_FILE, LedgerTerms),
+        study=_study(startup),
+        inputs=_inputs(startup),
+        settings=read_settings(folder),
+        network=_optional(startup / NETWORK_FILE, NodeTerms),
     )
 
 
@@ -204,9 +217,8 @@ def _ram() -> Path:
     raise EnrolmentError("there is no folder in memory for the unlocked key: set XDG_RUNTIME_DIR or mount /dev/shm")
 
 
-def _ledger(startup: Path) -> LedgerTerms | None:
-    file = startup / LEDGER_FILE
-    return _model(file, LedgerTerms) if file.exists() else None
+def _optional(file: Path, kind: type[Model]) -> Model | None:
+    return _model(file, kind) if file.exists() else None
 
 
 def _study(startup: Path) -> Study | None:

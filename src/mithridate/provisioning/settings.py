@@ -4,13 +4,14 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from mithridate.errors import EnrolmentError
+from mithridate.errors import EnrolmentError, InputError
 from mithridate.ledger.settings import LedgerSettings
 from mithridate.provisioning.consortium import Role
 from mithridate.provisioning.private_files import read_bounded
-from mithridate.section import Section
+from mithridate.proxies import check_proxy
+from mithridate.section import Problem, Section, refuse
 from mithridate.study_errors import describe
 
 SETTINGS_FILE = "local/participant.toml"
@@ -46,12 +47,24 @@ class ParticipantSettings(Section):
     """A hospital's or curator's records; where it is relative, to the kit. Others leave it empty."""
     policy: str = Field(default="local/policy.toml", max_length=4096)
     """A hospital's own policy; where it is relative, to the kit. Others leave it as it is."""
+    proxy: str = Field(default="", repr=False)
+    """URL of the proxy on the way out, such as http://proxy.clinic.example:3128; left empty, the environment's."""
     pace: PaceSettings = PaceSettings()
     """How it follows the ledger and waits for others."""
     monitoring: MonitoringSettings = MonitoringSettings()
     """Where it tells how it is."""
     ledger: LedgerSettings = LedgerSettings()
     """How it reaches the ledger."""
+
+    @model_validator(mode="after")
+    def _usable_proxy(self) -> "ParticipantSettings":
+        try:
+            if self.proxy:
+                check_proxy(self.proxy, "it")
+        except InputError as error:
+            # What was written is not repeated: it may hold a password.
+            refuse("settings", [Problem(("proxy",), "...", str(error).removeprefix("it "))])
+        return self
 
 
 def commented(settings: ParticipantSettings, name: str, role: Role) -> str:

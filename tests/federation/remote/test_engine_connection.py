@@ -24,7 +24,7 @@ class Engine:
 
 def test_a_site_that_leaves_before_its_engine_runs_leaves_once_it_does() -> None:
     engine, connection = Engine(), SiteConnection(1.0)
-    connection.leave()
+    assert not connection.leave()
     assert not engine.ended.is_set()
     connection.attach(engine)
     assert engine.ended.wait(5)
@@ -41,7 +41,7 @@ def test_one_that_leaves_while_its_engine_runs_leaves_at_once() -> None:
     engine, connection = Engine(), SiteConnection(1.0)
     connection.attach(engine)
     assert not engine.ended.is_set()
-    connection.leave()
-    connection.leave()
+    assert connection.leave()
+    assert connection.leave()
     assert engine.ended.wait(5)
     assert engine.times == 1

@@ -57,7 +57,7 @@ def clique_network(folder: Path, *, sealers: int = 4, followers: int = 1) -> Loc
         config = _config(home, keys[number], ports[number], [each for each in addresses if each != addresses[number]])
         command = [*_command(geth, home, config, chain, ports[count + number]), *_sealing(home, seats, number)]
         nodes.append(NodeProcess(f"geth-{number}", command, ports[count + number], home / "log"))
-    return LocalNetwork("clique", tuple(nodes[:sealers]), tuple(nodes[sealers:]), sealers // 2, treasury)
+    return LocalNetwork("clique", tuple(nodes[:sealers]), tuple(nodes[sealers:]), sealers // 2, treasury, genesis)
 
 
 def _genesis(chain: int, sealers: list[Account], treasury: Account) -> dict[str, object]:

@@ -50,7 +50,7 @@ def ibft_network(folder: Path, *, sealers: int = 4, followers: int = 1) -> Local
             *("--jsonrpc", f"{LOOPBACK}:{rpc}", f"--seal={str(number < sealers).lower()}"),
         ]
         nodes.append(NodeProcess(f"polygon-edge-{number}", command, rpc, folder / f"{number}.log"))
-    return LocalNetwork("ibft", tuple(nodes[:sealers]), tuple(nodes[sealers:]), 0, None)
+    return LocalNetwork("ibft", tuple(nodes[:sealers]), tuple(nodes[sealers:]), 0, None, genesis)
 
 
 def _home(folder: Path, number: int, sealers: int) -> Path:

@@ -13,9 +13,8 @@ from mithridate.evaluation.networks.process import NodeProcess
 from mithridate.ledger.accounts import Account
 from mithridate.ledger.endpoint import EndpointFailed, Refused
 from mithridate.ledger.evm import EvmNetwork
+from mithridate.ledger.node.software import PROGRAMS
 
-BINARIES = "MITHRIDATE_NETWORKS"
-"""Environment variable: the folder that holds the nodes' programs."""
 BUILT = Path(".networks") / "bin"
 FIRST_BLOCK = 6
 """An even number of Clique's sealers that start unevenly may lock one another out over the blocks before."""
@@ -34,6 +33,7 @@ class LocalNetwork:
         followers: nodes that only follow, a hospital's.
         finality: blocks on top of one that make it final.
         treasury: an account with funds in the genesis block; None where changes cost nothing.
+        genesis: its genesis file; None where the network was not made here.
     """
 
     kind: str
@@ -41,6 +41,7 @@ class LocalNetwork:
     followers: tuple[NodeProcess, ...]
     finality: int
     treasury: Account | None
+    genesis: Path | None = None
 
     @property
     def nodes(self) -> tuple[NodeProcess, ...]:
@@ -122,11 +123,11 @@ def binary(name: str) -> Path:
     Raises:
         LedgerError: it is nowhere.
     """
-    given = os.environ.get(BINARIES)
+    given = os.environ.get(PROGRAMS)
     here = Path.cwd()
     folders = [Path(given)] if given else [folder / BUILT for folder in (here, *here.parents)]
     found = [folder / name for folder in folders if (folder / name).is_file()]
     on_path = shutil.which(name)
     if not found and on_path is None:
-        raise LedgerError(f"there is no {name}: build it with `make networks` (needs Go), or set {BINARIES}")
+        raise LedgerError(f"there is no {name}: build it with `make networks` (needs Go), or set {PROGRAMS}")
     return found[0] if found else Path(str(on_path))

@@ -50,11 +50,12 @@ class SiteConnection:
             reply = engine.send_aux_request(TOPIC, message, self._timeout, context, optional=True)
         return _body(reply, self._timeout)
 
-    def leave(self) -> None:
-        """Ends the engine, as soon as it runs; returns at once."""
+    def leave(self) -> bool:
+        """Ends the engine, as soon as it runs; returns at once, with whether it runs already."""
         if not self._left:
             self._left = True
             self._engine.add_done_callback(lambda engine: _in_thread(engine.result().shutdown))
+        return self._engine.done()
 
 
 class ServerConnection:
@@ -91,11 +92,12 @@ class ServerConnection:
             return []
         return sorted(client.name for client in self._engine.result().get_clients())
 
-    def leave(self) -> None:
-        """Ends the engine, as soon as it runs; returns at once."""
+    def leave(self) -> bool:
+        """Ends the engine, as soon as it runs; returns at once, with whether it runs already."""
         if not self._left:
             self._left = True
             self._engine.add_done_callback(lambda engine: _in_thread(engine.result().shutdown_server))
+        return self._engine.done()
 
 
 def _in_thread(end: Callable[[], object]) -> None:

@@ -1,6 +1,8 @@
 """Runs a participant: its agent in a thread, the engine in the main thread, until the study ends or it is stopped."""
 
 import logging
+import os
+import signal
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -90,12 +92,13 @@ def _run(
         except Exception:
             LOG.exception("%s stops for an error that should not be", person.name)
             failed.append(MithridateError("an error that should not be; the log says where"))
-        if not stay or failed:
-            connection.leave()
+        if (not stay or failed) and not connection.leave():
+            # Without a connection the engine would go on dialling a coordinator that may be gone for good.
+            os.kill(os.getpid(), signal.SIGTERM)
 
-    def stop() -> None:
+    def stop() -> int | None:
         agent.stop()
-        connection.leave()
+        return None if connection.leave() else int(bool(failed))
 
     attach_on_start(connection)
     threading.Thread(target=follow, name=person.name, daemon=True).start()

@@ -2,10 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from statistics import median
-
-import urllib3
 
 from mithridate.crypto.keys import public_to_bytes
 from mithridate.errors import InputError, LedgerError
@@ -17,7 +14,7 @@ from mithridate.ledger.interface import Member, Status
 from mithridate.ledger.interface import Role as LedgerRole
 from mithridate.operation.preflight.check import check
 from mithridate.operation.preflight.kit_checks import KEYS, KIT
-from mithridate.operation.site import ANSWER_S, Site
+from mithridate.operation.site import Site
 from mithridate.provisioning.consortium import Role
 
 NODES, CONTRACTS, STUDY = "ledger nodes", "contracts", "study"
@@ -59,7 +56,7 @@ def clock(site: Site) -> str:
     """This machine's clock is right, as far as the ledger's nodes can tell."""
     now = site.now().timestamp()
     newest = max(head.timestamp for head in map(_head, site.endpoints) if isinstance(head, Head))
-    offsets = [offset for url in site.kit.settings.ledger.endpoints if (offset := _offset(url, site.now)) is not None]
+    offsets = [offset for endpoint in site.endpoints if (offset := _offset(endpoint, site.now)) is not None]
     # A block can be old, as nothing happens on some networks, but not from the future.
     ahead = newest - now
     if ahead > CLOCK_S or (offsets and abs(median(offsets)) > CLOCK_S):
@@ -157,15 +154,11 @@ def _head(endpoint: Endpoint) -> Head | str:
         return str(error)
 
 
-def _offset(url: str, clock: Callable[[], datetime]) -> float | None:
-    """Seconds by which a node's clock is ahead of this machine's, by the date in its answers' header."""
-    timeout = urllib3.Timeout(connect=ANSWER_S, read=ANSWER_S)
+def _offset(endpoint: Endpoint, clock: Callable[[], datetime]) -> float | None:
+    """Seconds by which a node's clock is ahead of this machine's; None where it does not tell the time."""
+    before = clock()
     try:
-        with urllib3.PoolManager(retries=False, timeout=timeout) as pool:
-            before = clock()
-            answer = pool.request("HEAD", url, redirect=False, preload_content=False)
-            middle = before + (clock() - before) / 2
-            answer.close()
-            return (parsedate_to_datetime(answer.headers["Date"]) - middle).total_seconds()
-    except (urllib3.exceptions.HTTPError, OSError, KeyError, ValueError, TypeError):
+        date = endpoint.date()
+    except EndpointFailed:
         return None
+    return (date - before - (clock() - before) / 2).total_seconds()

@@ -26,14 +26,14 @@ def way_to_the_coordinator(site: Site) -> str:
     proxy = proxy_for(str(place.host))
     if proxy is None:
         return _dial(place)
+    parts = urlsplit(proxy)
     try:
-        parts = urlsplit(proxy if "//" in proxy else f"//{proxy}")
-        with socket.create_connection((str(parts.hostname), parts.port or 80), timeout=ANSWER_S):
+        with socket.create_connection((str(parts.hostname), parts.port), timeout=ANSWER_S):
             return f"{place.host}:{place.port} is reached through the proxy {parts.hostname}, which takes connections"
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise InputError(
-            f"the proxy of the variable https_proxy does not answer ({error}): correct it, or name {place.host} in the"
-            " variable no_proxy"
+            f"the proxy {parts.hostname} does not answer ({error}): correct `proxy` in local/participant.toml or the"
+            f" variable https_proxy, or name {place.host} in the variable no_proxy"
         ) from error
 
 
