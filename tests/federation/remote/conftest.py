@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -63,14 +64,30 @@ class Room:
         return CommitteeMember(channel, Session(link))  # type: ignore[has-type]
 
 
+class Liar:
+    """An end of the channel on which each message may be altered before it is sent."""
+
+    def __init__(self, peers: Any, alter: Callable[[bytes], bytes]) -> None:
+        self._peers = peers
+        self._alter = alter
+        self.rank: int = peers.rank
+
+    def send(self, to: int, message: bytes) -> None:
+        self._peers.send(to, self._alter(message))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._peers, name)
+
+
 class MemoryMeetings:
-    """One validator's meetings in the room; `before` may raise in its stead."""
+    """One validator's meetings in the room; `before` may raise in its stead, `alter` changes what it sends."""
 
     def __init__(self, room: Room, place: int) -> None:
         self._room = room
         self._place = place
         self._seats: Seats | None = None
         self.before: Callable[[str], None] = lambda section: None
+        self.alter: Callable[[str, bytes], bytes] = lambda section, message: message
         self.held: list[str] = []
 
     def sit(self, seats: Seats) -> None:
@@ -82,6 +99,7 @@ class MemoryMeetings:
     def hold(self, section: str, patience: float, action: Callable[[CommitteeMember], None]) -> None:
         assert self._seats is not None
         member = self._room.join(section, self._seats.index(self._place), patience)
+        member.peers = Liar(member.peers, partial(self.alter, section))
         try:
             self.before(section)
             action(member)

@@ -1,5 +1,6 @@
 """Agents among faults: each attempt ends in an attested model or in a reason on the ledger, and none waits for ever."""
 
+import re
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -7,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from mithridate.evaluation.records import read_records
 from mithridate.federation.dropout import drops
+from mithridate.federation.local import run_study
 from mithridate.federation.remote import coordinator_agent
 from mithridate.federation.remote.agent import Pace
 from mithridate.ledger.interface import Phase
@@ -82,6 +85,38 @@ def test_a_validator_that_lost_what_it_kept_of_the_verdicts_costs_an_attempt_onl
     assert (first.phase, second.phase) == (Phase.VOID, Phase.RELEASED)
     assert first.void_reason == "a validator lost what it kept of this attempt's verdicts"
     assert second.generation == 1
+
+
+@pytest.fixture(scope="module")
+def honest_model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What the study of the next test comes to."""
+    folder = tmp_path_factory.mktemp("honest") / "run"
+    run_study(small(defence=LENIENT), folder)
+    return str(read_records(folder)[-1].model_hash)
+
+
+@pytest.mark.parametrize(("section", "size"), [("aggregate", 32), ("aggregate", 8 * 62), ("verify", 8 * 4)])
+def test_what_a_validator_alters_of_what_is_opened_is_noticed_and_never_becomes_a_model(
+    remote: Make, honest_model: str, caplog: pytest.LogCaptureFixture, section: str, size: int
+) -> None:
+    federation = remote(small(defence=LENIENT))
+    lies: list[str] = []
+
+    def alter(name: str, message: bytes) -> bytes:
+        if lies or not name.endswith(f"1/0/{section}") or len(message) != size:
+            return message
+        lies.append(name)
+        return bytes([message[0] ^ 1]) + message[1:]
+
+    federation.meetings[1].alter = alter
+    federation.run()
+    assert lies
+    # The one that was deceived gives up; the study goes on with the two others' word or with another attempt.
+    assert re.search("gives round 1 attempt 0 up: .*(different components|different things)", caplog.text)
+    *_, last = attempts(federation)
+    assert last.phase is Phase.RELEASED
+    if last.attempt == 0:
+        assert last.model_hash.hex() == honest_model
 
 
 def test_one_validator_that_attests_another_model_changes_nothing(remote: Make) -> None:
