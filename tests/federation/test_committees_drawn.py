@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mithridate.errors import StudyError
 from mithridate.federation.parties import seat
 from mithridate.federation.seats import possible_seats
 from mithridate.ledger.interface import Phase
@@ -151,6 +152,15 @@ def test_a_run_that_was_killed_goes_on_with_the_committee_of_its_attempt(drawn: 
     places = [validator.place for validator in drawn.parties.committee.validators]
     assert places == list(state.committee)
     assert drawn.play().status == "released"
+
+
+def test_a_memory_that_fits_in_no_message_is_refused_before_the_first_round(
+    federation_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mithridate.federation.parties.MAX_LENGTH", 100)
+    with pytest.raises(StudyError, match=r"foolsgold keeps \d+ numbers .* choose validators.count = 3"):
+        federation_of(aggregation={"name": "foolsgold"}, validators={"count": 4})
+    federation_of(aggregation={"name": "foolsgold"})
 
 
 def test_every_committee_has_shares_of_its_own_of_the_reference_set(drawn: Any) -> None:

@@ -16,8 +16,10 @@ from math import prod
 import numpy as np
 
 from mithridate.aggregation.secure import Memory
+from mithridate.aggregation.settings import AggregationSettings
 from mithridate.errors import MessageError, RoundVoid, TamperingDetected
 from mithridate.federation.opened import agree, exchange
+from mithridate.federation.robust import memory_shape
 from mithridate.federation.standings import SharedStanding
 from mithridate.federation.submission import HASH_BYTES, OpenedShare, RoundContext
 from mithridate.ledger.interface import AttemptState
@@ -56,6 +58,17 @@ class KeptShape:
 
     hospitals: int
     memory: tuple[int, ...] | None
+
+    @classmethod
+    def of(cls, aggregation: AggregationSettings, hospitals: int, parameters: int) -> "KeptShape":
+        """What is kept in a study.
+
+        Args:
+            aggregation: the study's; tells whether its rule keeps anything.
+            hospitals: n.
+            parameters: d.
+        """
+        return cls(hospitals, memory_shape(aggregation, hospitals, parameters))
 
     @property
     def component(self) -> int:

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from mithridate.crypto.keys import PrivateKey, PublicKey, public_from_bytes, public_to_bytes
+from mithridate.crypto.sharing import MAX_LENGTH
 from mithridate.data.dataset import Dataset
-from mithridate.errors import RunError
+from mithridate.errors import RunError, StudyError
 from mithridate.federation.cascade import Cascade
 from mithridate.federation.committee import CommitteeMember
 from mithridate.federation.coordinator import Coordinator
 from mithridate.federation.curator import Curator
 from mithridate.federation.folder import PartyFolder, RunFolder
+from mithridate.federation.handover import KeptShape
 from mithridate.federation.hospital import Hospital
 from mithridate.federation.material import Material
 from mithridate.federation.openings import OpeningLog
@@ -228,8 +230,17 @@ def study_rules(material: Material, curator: PublicKey) -> StudyRules:
     Args:
         material: the study's.
         curator: the curator's public signing key.
+
+    Raises:
+        StudyError: one committee could not hand what its rule keeps to the next.
     """
     study, reference = material.study, material.reference
+    kept = KeptShape.of(study.aggregation, study.hospitals.count, material.layout.size)
+    if study.validators.count > VALIDATORS and kept.length > MAX_LENGTH:
+        raise StudyError(
+            f"aggregation.name = {study.aggregation.name} keeps {kept.component} numbers from round to round, more than"
+            f" one committee can hand to the next: choose validators.count = {VALIDATORS} or another rule"
+        )
     model = lower(material.module, reference.shape)
     return StudyRules(
         layout=material.layout,

@@ -12,7 +12,6 @@ from mithridate.crypto.keys import PrivateKey, public_from_bytes
 from mithridate.errors import EnvelopeError, ProtocolError, RoundVoid
 from mithridate.federation.handover import Kept, KeptShape, handover_context, secret_of, settle, take_over
 from mithridate.federation.opened import agree_on_one, held_alike
-from mithridate.federation.robust import memory_shape
 from mithridate.federation.rule_memory import RuleMemoryLog
 from mithridate.federation.seats import envelope_keys, precedent
 from mithridate.federation.standings import SharedStanding, StandingLog
@@ -60,8 +59,7 @@ class Succession:
     @cached_property
     def shape(self) -> KeptShape:
         """Of what is kept; the contract freezes the roster before the first round."""
-        hospitals = len(self._ledger.hospitals())
-        return KeptShape(hospitals, memory_shape(self._aggregation, hospitals, self._parameters))
+        return KeptShape.of(self._aggregation, len(self._ledger.hospitals()), self._parameters)
 
     def hand_over(self, state: AttemptState) -> bytes | None:
         """The validator's sealed message to the attempt's committee, if it served in the last one and that was another.

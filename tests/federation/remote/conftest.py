@@ -26,7 +26,6 @@ from mithridate.federation.remote.hospital_agent import HospitalAgent
 from mithridate.federation.remote.malice import Malice
 from mithridate.federation.remote.site_desk import CoordinatorDesk
 from mithridate.federation.remote.validator_agent import NotMet, ValidatorAgent
-from mithridate.federation.robust import memory_shape
 from mithridate.federation.seats import Seats
 from mithridate.ledger.deployment import GRACE_S
 from mithridate.ledger.interface import AttemptState
@@ -177,7 +176,7 @@ class RemoteFederation:
     @property
     def lengths(self) -> Lengths:
         count, size = self.prepared.study.hospitals.count, self.prepared.layout.size
-        kept = KeptShape(count, memory_shape(self.prepared.study.aggregation, count, size))
+        kept = KeptShape.of(self.prepared.study.aggregation, count, size)
         return Lengths(size, self.rules.reference.length, kept.length)
 
     def store(self, name: str) -> ModelStore:

@@ -32,7 +32,6 @@ from mithridate.federation.remote.records import hospital_records, reference_rec
 from mithridate.federation.remote.signing_keys import SigningKeys, await_answer
 from mithridate.federation.remote.site_desk import CoordinatorDesk
 from mithridate.federation.remote.validator_agent import ValidatorAgent
-from mithridate.federation.robust import memory_shape
 from mithridate.federation.seats import Seats, possible_seats
 from mithridate.federation.site import Site
 from mithridate.ledger.client import ContractLedger
@@ -106,7 +105,7 @@ class Standing:
     def lengths(self) -> Lengths:
         """Of the study's messages."""
         study, size = self.study, self.material.layout.size
-        kept = KeptShape(study.hospitals.count, memory_shape(study.aggregation, study.hospitals.count, size))
+        kept = KeptShape.of(study.aggregation, study.hospitals.count, size)
         return Lengths(size, self.material.reference.length, kept.length)
 
 
