@@ -148,6 +148,7 @@ def _state(run: Path) -> tuple[dict[str, Any], MithridateError | None]:
             "current": ledger.current_model().hex() if begun else None,
             "stable": ledger.stable_model().hex() if begun else None,
             "height": ledger.height(),
+            "validators": len(ledger.reader.validators()),
             "attempts": history(ledger),
             **notices(ledger),
             "altered": str(altered) if altered else None,
@@ -176,7 +177,8 @@ def _print_state(state: Mapping[str, Any]) -> None:
     if not attempts:
         typer.echo("no round was opened yet")
     for attempt in attempts:
-        typer.echo(_line(attempt))
+        drawn = ", ".join(map(str, attempt["committee"])) if state["validators"] > len(attempt["committee"]) else ""
+        typer.echo(f"{_line(attempt)}{drawn and f', by validators {drawn}'}")
     for said in state["complaints"]:
         place = f"round {said['round']}, attempt {said['attempt']}"
         typer.echo(f"{place}: {said['hospital']} complained on {_date(said['time'])}: {said['reason']}")

@@ -55,8 +55,8 @@ def verify_run(run: Path) -> list[str]:
 def history(ledger: SharedLedger) -> list[dict[str, Any]]:
     """Every attempt of every round in order, in plain values.
 
-    Keys: round, attempt, phase, submissions (a number), verdicts (hospital to word), attested (a number), model, base
-    and reason (hexadecimal or None).
+    Keys: round, attempt, phase, committee (places of the three validators), submissions (a number), verdicts (hospital to
+    word), attested (a number), model, base and reason (hexadecimal or None).
     """
     return [_plain(state) for state in attempts(ledger.reader)]
 
@@ -129,6 +129,7 @@ def _plain(state: AttemptState) -> dict[str, Any]:
         "round": state.round,
         "attempt": state.attempt,
         "phase": Phase(state.phase).name.lower(),
+        "committee": list(state.committee),
         "submissions": len(state.submissions),
         "verdicts": {f"hospital-{index}": _word(code) for index, code in enumerate(codes)},
         "attested": agreeing if state.model_hash else 0,
