@@ -55,7 +55,7 @@ def verify_run(run: Path) -> list[str]:
 def history(ledger: SharedLedger) -> list[dict[str, Any]]:
     """Every attempt of every round in order, in plain values.
 
-    Keys: round, attempt, phase, committee (places of the three validators), submissions (a number), verdicts (hospital to
+    Keys: round, attempt, phase, committee (places of validators), submissions (a number), verdicts (hospital to
     word), attested (a number), model, base and reason (hexadecimal or None).
     """
     return [_plain(state) for state in attempts(ledger.reader)]
