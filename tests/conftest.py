@@ -5,6 +5,9 @@ from collections.abc import Iterator
 import fsspec
 import pytest
 
+from mithridate.emulation.network import require_emulation
+from mithridate.errors import EmulationUnavailable
+
 
 @pytest.fixture(scope="session")
 def s3() -> Iterator[str]:
@@ -22,3 +25,12 @@ def s3() -> Iterator[str]:
         fsspec.filesystem("s3").mkdir("models")
         yield "s3://models"
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def emulation() -> None:
+    """Skips where this process may not emulate networks."""
+    try:
+        require_emulation()
+    except EmulationUnavailable as error:
+        pytest.skip(str(error))
