@@ -12,7 +12,7 @@ ledger, TLS and the engine need of their own.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import inf, sqrt
+from math import sqrt
 
 from mithridate.emulation.conditions import Conditions
 from mithridate.mpc.shares import VALIDATORS
@@ -21,7 +21,7 @@ HEAD_KEPT_S = 0.05
 """So long reads of the ledger share one question for its last block; see `ledger.nodes`."""
 CHANGE_REQUESTS = 6
 """Of a change: last block, gas, sequence number, sending, last block again, receipt."""
-LOOK_READS = 6
+LOOK_READS = 5
 """Of the ledger's contracts at every look; see `Rounds.latest`."""
 MEETING_TRIPS = 5
 """Of three validators who meet: nonces, all nonces, the link they have, a key for sharing zeros, "done" at the end."""
@@ -88,12 +88,12 @@ SUBMIT, VERIFY, AGGREGATE = "submit", "verify", "aggregate"
 STEPS = (
     Step("open", reads=3),
     # A hospital looks twice: it trains, and then hands in if the validators have committed.
-    Step(SUBMIT, ("train", "share"), reads=8 + LOOK_READS, exchanges=2),
+    Step(SUBMIT, ("train", "share"), reads=10 + LOOK_READS, exchanges=2),
     Step("close", reads=6, exchanges=1),
-    Step("reveal", ("draw",)),
-    Step(VERIFY, ("open", "verify"), reads=6, exchanges=2, meets=True),
-    Step(AGGREGATE, ("aggregate", "attest"), reads=3, exchanges=1, meets=True),
-    Step("release", ("release",), reads=4, meets=True),
+    Step("reveal", ("draw",), reads=1),
+    Step(VERIFY, ("open", "verify"), reads=11, exchanges=2, meets=True),
+    Step(AGGREGATE, ("aggregate", "attest"), reads=4, exchanges=1, meets=True),
+    Step("release", ("release",), reads=5, meets=True),
 )
 
 
@@ -143,14 +143,12 @@ def trip(conditions: Conditions, messages: int = 1) -> float:
 def stream_seconds(size: float, conditions: Conditions) -> float:
     """Of so many bytes through one line: at its speed, or at the most that TCP reaches with this loss."""
     headers = conditions.mtu / (conditions.mtu - HEADERS)
-    return size * max(conditions.seconds_a_byte * headers, 1 / _lossy_speed(conditions))
+    return size * max(conditions.seconds_a_byte * headers, _seconds_a_byte_with_loss(conditions))
 
 
-def _lossy_speed(conditions: Conditions) -> float:
+def _seconds_a_byte_with_loss(conditions: Conditions) -> float:
     round_trip, loss = 2 * conditions.latency_s, conditions.loss_percent / 100
-    if not (round_trip and loss):
-        return inf
-    return MATHIS * (conditions.mtu - HEADERS) / (round_trip * sqrt(loss))
+    return round_trip * sqrt(loss) / (MATHIS * (conditions.mtu - HEADERS))
 
 
 def _step(step: Step, local: LocalRound, conditions: Conditions) -> Predicted:

@@ -29,7 +29,7 @@ class Profile:
 
 PROFILES: Mapping[str, Profile] = {
     "smoke": Profile((IDEAL, CONTINENTAL), 1, 900.0),
-    "full": Profile((IDEAL, METROPOLITAN, CONTINENTAL, LOSSY), 4, 3600.0),
+    "full": Profile((IDEAL, METROPOLITAN, CONTINENTAL, LOSSY), 3, 3600.0),
 }
 
 
