@@ -1,5 +1,6 @@
 """How many requests the ledger's users wait for, which the prediction of a round over a network counts on."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ class Asked:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.count = 0
         self.seconds = 0.0
-        self.now = 1000.0
+        # Later than all that was noted before, by the machine's own clock.
+        self.now = time.monotonic() + 1000.0
         request = Endpoint.request
 
         def counted(endpoint: Endpoint, method: str, *parameters: object) -> Any:
