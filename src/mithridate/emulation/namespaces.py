@@ -90,7 +90,7 @@ def open_tun(namespace: Namespace, address: str, mtu: int) -> int:
             fcntl.ioctl(descriptor, _TUNSETIFF, struct.pack("16sH22x", DEVICE.encode(), _IFF_TUN | _IFF_NO_PI))
         except OSError as error:
             raise EmulationUnavailable(
-                f"{_TUN} cannot be used ({error.strerror}): networks are emulated with it"
+                f"{_TUN} cannot be used ({error.strerror}): networks are emulated with it, by root"
             ) from error
         _ip(
             "link set lo up",

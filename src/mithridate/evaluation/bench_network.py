@@ -24,6 +24,8 @@ from mithridate.study import Study
 
 RESULT, PLOT = "network.json", "network.svg"
 HOSPITALS = 5
+SETTINGS = ("attacks=[]", 'defence.inference="all"', "training.rounds=20", "runtime.deadline_seconds=300")
+"""Rounds are alike so, and there are enough of them."""
 
 
 def run(profile: str = "smoke", out: Path | None = None, network: str = "embedded") -> dict[str, Any]:
@@ -43,7 +45,7 @@ def run(profile: str = "smoke", out: Path | None = None, network: str = "embedde
     chosen = profile_of(profile)
     require_emulation()
     folder = result_folder("network", out)
-    study = _study(chosen)
+    study = poc_study(None, HOSPITALS, SETTINGS)
     local = local_round(study, folder / "local", rounds=chosen.rounds, poll=Pace().poll)
     compared = [
         _compared(study, folder / f"network-{number}", conditions, network, chosen, local)
@@ -64,17 +66,12 @@ def run(profile: str = "smoke", out: Path | None = None, network: str = "embedde
     return result
 
 
-def _study(profile: Profile) -> Study:
-    rounds = [f"training.rounds={profile.rounds + 1}", "runtime.deadline_seconds=300"]
-    return poc_study(None, HOSPITALS, ["attacks=[]", 'defence.inference="all"', *rounds])
-
-
 def _compared(
     study: Study, folder: Path, conditions: Conditions, network: str, profile: Profile, local: LocalRound
 ) -> Compared:
     sys.stderr.write(f"network: {conditions}\n")
     measured = probed(conditions)
-    seconds = measured_rounds(study, folder, conditions, network, profile.limit)
+    seconds = measured_rounds(study, folder, conditions, network, rounds=profile.rounds, limit=profile.limit)
     return Compared(conditions, measured, seconds, predict(local, conditions))
 
 

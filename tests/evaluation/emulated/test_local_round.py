@@ -21,14 +21,12 @@ def test_every_byte_and_round_of_communication_belongs_to_a_phase(tmp_path: Path
     run.begin(study, resume=False)
     parties = seat(prepared, run)
     try:
-        reference = parties.committee.sent_bytes
         record, meter = _play(prepared, parties, 1)
         rounds = parties.committee.rounds
     finally:
         parties.close()
     assert record.status == "released"
     assert VALIDATORS * sum(meter.sent.values()) == pytest.approx(record.bytes["validators"] + record.bytes["mpc"])
-    assert reference <= record.bytes["validators"]
     assert rounds <= sum(meter.rounds.values())
     # Opening the aggregate is one exchange; the gates are hundreds of messages, SPU's.
     assert meter.rounds["aggregate"] == 1

@@ -1,12 +1,14 @@
 """A round in the local runtime: its phases' seconds, and the bytes and rounds of communication that they would send."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from statistics import fmean, median
 
 from mithridate.errors import BenchmarkError
 from mithridate.evaluation.cost.traffic import Traffic, spu_traffic
+from mithridate.evaluation.emulated.measuring import usual
 from mithridate.evaluation.emulated.prediction import Exchanged, LocalRound
 from mithridate.evaluation.records import PHASES, RoundRecord, SilentObserver
 from mithridate.federation.attempt import AttemptRun
@@ -45,27 +47,29 @@ class _Meter(SilentObserver):
 
 
 def local_round(study: Study, folder: Path, *, rounds: int, poll: float) -> LocalRound:
-    """Plays a study's first rounds in this process; medians of all but the first, in which programs are compiled.
+    """Plays a study's first rounds in this process; medians, without the first, in which programs are compiled.
 
     Args:
-        study: at least one round longer than `rounds`.
+        study: in which nobody is malicious.
         folder: new.
-        rounds: that count.
+        rounds: how many that are alike count; see `usual`.
         poll: seconds between two looks of the processes that are to be predicted.
 
     Raises:
-        BenchmarkError: a round was void.
+        BenchmarkError: a round was void, or the study was over before.
     """
     prepared = Prepared.of(study)
     run = RunFolder(folder)
     run.begin(study, resume=False)
     parties = seat(prepared, run)
     try:
-        played = [_play(prepared, parties, number) for number in range(1, rounds + 2)][1:]
+        played = list(islice(_alike(prepared, parties), rounds))
         state = parties.chain.latest()
         model = len(parties.store.get(model_after(state).hex())) if state else 0
     finally:
         parties.close()
+    if len(played) < rounds:
+        raise BenchmarkError(f"{study.training.rounds} rounds had {len(played)} without a check of the curator's part")
     return LocalRound(
         phases={phase: _typical(phase, played) for phase in PHASES if phase != LEDGER},
         hospitals=study.hospitals.count,
@@ -73,6 +77,13 @@ def local_round(study: Study, folder: Path, *, rounds: int, poll: float) -> Loca
         model=model,
         poll=poll,
     )
+
+
+def _alike(prepared: Prepared, parties: Parties) -> Iterator[tuple[RoundRecord, _Meter]]:
+    for number in range(1, prepared.study.training.rounds + 1):
+        record, meter = _play(prepared, parties, number)
+        if number > 1 and usual(parties.chain, record):
+            yield record, meter
 
 
 def _play(prepared: Prepared, parties: Parties, number: int) -> tuple[RoundRecord, _Meter]:

@@ -8,6 +8,10 @@ from typing import Any
 from mithridate.emulation.conditions import Conditions
 from mithridate.emulation.network import EmulatedNetwork
 from mithridate.emulation.probes import arrivals, round_trips, throughput
+from mithridate.errors import BenchmarkError
+from mithridate.evaluation.records import RoundRecord
+from mithridate.federation.cascade import curator_due
+from mithridate.ledger.shared import SharedLedger
 from mithridate.poc.ends import RoundEnds
 from mithridate.poc.run import Poc
 from mithridate.study import Study
@@ -55,23 +59,39 @@ def probed(conditions: Conditions, seed: int = 1) -> Probed:
     return Probed(median(trips) * 1e3, bits / 1e6, 100 * (1 - arrived / DATAGRAMS))
 
 
-def measured_rounds(study: Study, folder: Path, conditions: Conditions, network: str, limit: float) -> list[float]:
-    """Seconds of each round but the first of a study whose participants are on an emulated network.
+def measured_rounds(
+    study: Study, folder: Path, conditions: Conditions, network: str, *, rounds: int, limit: float
+) -> list[float]:
+    """Seconds of rounds of a study whose participants are on an emulated network, without the first one.
 
     Args:
-        study: to play.
+        study: to play, in which nobody is malicious.
         folder: new.
         conditions: of the network.
         network: the ledger's; see `poc.ground`.
-        limit: seconds for all rounds.
+        rounds: how many that are alike are waited for; see `usual`.
+        limit: seconds for all.
 
     Raises:
-        BenchmarkError: a round was void.
+        BenchmarkError: a round was void, or the study was over before.
         RunError: a participant cannot be kept running, or the time ran out.
         EmulationUnavailable: networks cannot be emulated here.
     """
     ends = RoundEnds()
     with Poc(folder, study, network, ends, conditions=conditions) as running:
+
+        def found() -> list[float]:
+            timed = zip(ends.seconds(), ends.records[2:], strict=True)
+            return [seconds for seconds, record in timed if usual(running.chain, record)]
+
         running.start()
-        running.follow(timeout=limit)
-    return ends.seconds()
+        running.follow(timeout=limit, until=lambda: len(found()) >= rounds)
+        if len(found()) < rounds:
+            raise BenchmarkError(f"{len(ends.records) - 1} rounds had too few without a check of the curator's part")
+        return found()
+
+
+def usual(chain: SharedLedger, record: RoundRecord) -> bool:
+    """Whether the curator's part was not checked in a round, as it is by lot in one of four."""
+    seed = chain.reader.attempt(record.round, record.attempt).seed
+    return seed is not None and not curator_due(seed)

@@ -18,7 +18,7 @@ class Profile:
 
     Args:
         networks: one after another; the first one, without latency or limits, is what the others are compared with.
-        rounds: that count of each; one more is played before them.
+        rounds: that count of each; at least one more is played before them.
         limit: seconds that a network may take.
     """
 
@@ -29,7 +29,7 @@ class Profile:
 
 PROFILES: Mapping[str, Profile] = {
     "smoke": Profile((IDEAL, CONTINENTAL), 1, 900.0),
-    "full": Profile((IDEAL, METROPOLITAN, CONTINENTAL, LOSSY), 3, 3600.0),
+    "full": Profile((IDEAL, METROPOLITAN, CONTINENTAL, LOSSY), 2, 3600.0),
 }
 
 
