@@ -34,8 +34,9 @@ def namespace_of(pid: int | str) -> str:
 class Seen:
     """What the participants say, and where they run, while the study does."""
 
-    def __init__(self, poc: Poc) -> None:
+    def __init__(self, poc: Poc, outside: str) -> None:
         self.poc = poc
+        self.outside = outside
         self.health: dict[str, int] = {}
         self.namespaces: dict[str, str] = {}
 
@@ -58,10 +59,11 @@ def study() -> Study:
 @pytest.fixture(scope="module")
 def played(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Poc, Seen, AttemptState]]:
     folder = tmp_path_factory.mktemp("emulated") / "consortium"
+    outside = namespace_of("thread-self")
     conditions = Conditions(5.0, 200.0)
     with Poc(folder, study, "embedded", SilentObserver(), conditions=conditions) as poc:
         poc.start()
-        seen = Seen(poc)
+        seen = Seen(poc, outside)
         yield poc, seen, poc.follow(seen.look, LIMIT_S)
 
 
@@ -75,9 +77,9 @@ def test_every_participant_is_on_a_host_of_its_own_and_answers_there(played: tup
     assert seen.health.keys() == poc.processes.keys()
     places = list(seen.namespaces.values())
     assert len(set(places)) == len(places)
-    # By now this thread is a host of the network, too.
-    assert not {namespace_of("self"), namespace_of("thread-self")} & set(places)
-    assert namespace_of("thread-self") != namespace_of(1)
+    # This thread is on a host of the network, too, until the consortium is stopped.
+    assert not {seen.outside, namespace_of("thread-self")} & set(places)
+    assert namespace_of("thread-self") != seen.outside
 
 
 def test_kits_name_the_emulated_hosts(played: tuple[Poc, Seen, AttemptState]) -> None:

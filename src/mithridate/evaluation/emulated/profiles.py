@@ -28,7 +28,7 @@ class Profile:
 
 
 PROFILES: Mapping[str, Profile] = {
-    "smoke": Profile((IDEAL, CONTINENTAL), 1, 900.0),
+    "smoke": Profile((IDEAL, METROPOLITAN), 1, 900.0),
     "full": Profile((IDEAL, METROPOLITAN, CONTINENTAL, LOSSY), 2, 3600.0),
 }
 
