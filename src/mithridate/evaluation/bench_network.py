@@ -32,7 +32,7 @@ def run(profile: str = "smoke", out: Path | None = None, network: str = "embedde
     """Plays a study in the local runtime, and then as a consortium of processes over each network of a profile.
 
     Args:
-        profile: smoke (two networks, a few minutes) or full (four, half an hour).
+        profile: smoke (two networks, some five minutes) or full (four, twenty).
         out: a new folder for the result, the plot and everybody's files; one below `runs/` if left out.
         network: the ledger's; see `mithridate poc`.
 
