@@ -11,6 +11,9 @@ from collections.abc import Callable, Iterator
 import fsspec
 import pytest
 
+from mithridate.emulation.network import require_emulation
+from mithridate.errors import EmulationUnavailable
+
 LONGEST_NAME = 40
 """Bytes of a parameter that its test may be named by."""
 
@@ -121,3 +124,12 @@ def s3() -> Iterator[str]:
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
     """Long messages, most with random keys in them, are named by their argument: workers must name tests alike."""
     return argname if isinstance(val, bytes) and len(val) > LONGEST_NAME else None
+
+
+@pytest.fixture(scope="session")
+def emulation() -> None:
+    """Skips where this process may not emulate networks."""
+    try:
+        require_emulation()
+    except EmulationUnavailable as error:
+        pytest.skip(str(error))

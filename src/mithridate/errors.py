@@ -44,6 +44,10 @@ class PolicyError(InputError):
     """This site's own policy does not accept a study, or cannot be read; the message says why."""
 
 
+class EmulationUnavailable(InputError):
+    """Networks cannot be emulated here: the message says which right, device or program is missing."""
+
+
 class BenchmarkError(MithridateError):
     """What a benchmark measures is wrong or did not run, so that its time would mean nothing."""
 

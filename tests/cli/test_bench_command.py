@@ -56,7 +56,7 @@ def test_goals_that_are_missed_and_facts_come_before_the_table(
     assert shown.index("short of its goal: too slow") < shown.index("note: one machine") < shown.index("1234")
 
 
-PROFILED = " and ".join(f"`mithridate bench {name}`" for name in ("detection", "faults", "federation"))
+PROFILED = " and ".join(f"`mithridate bench {name}`" for name in ("detection", "faults", "federation", "network"))
 
 
 @pytest.mark.parametrize(

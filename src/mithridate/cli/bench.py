@@ -21,11 +21,17 @@ BENCHMARKS = {
     "inference": "encrypted inference beside plaintext",
     "ledger": "changes, rounds and openings, embedded, served and on two networks of four sealers",
     "memory": "peak memory of a study of 10 hospitals x 1M parameters",
+    "network": "a round over emulated networks beside what the local runtime predicts; needs root on Linux",
     "training": "a plain round beside a bare PyTorch loop",
     "verification": "a secure round beside a plain one; time, megabytes and rounds of each gate",
 }
 """Name -> what it measures; its module is `mithridate.evaluation.bench_NAME`, its function `run()`."""
-SETTINGS = {"detection": ("profile", "out", "workers"), "faults": ("profile",), "federation": ("profile", "out")}
+SETTINGS = {
+    "detection": ("profile", "out", "workers"),
+    "faults": ("profile",),
+    "federation": ("profile", "out"),
+    "network": ("profile", "out"),
+}
 """The benchmarks with settings."""
 
 
@@ -37,14 +43,16 @@ def bench(
         str | None,
         typer.Option(
             help="detection: smoke (ten minutes), everyday (an hour), full (hours); "
-            "faults: smoke, full; federation: smoke (two minutes), work and rounds (its halves), full (half an hour).",
+            "faults: smoke, full; federation: smoke (two minutes), work and rounds (its halves), full (half an hour); "
+            "network: smoke (two networks), full (four).",
             show_default=False,
         ),
     ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
-            help="detection: folder of results and report, from which a stopped run goes on; federation: a new folder.",
+            help="detection: folder of results and report, from which a stopped run goes on; "
+            "federation, network: a new folder.",
             show_default=False,
         ),
     ] = None,

@@ -109,7 +109,13 @@ def watch(
 @app.command("serve")
 def serve(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Holds the ledger; made if missing.")],
-    port: Annotated[int, typer.Option(metavar="N", min=0, max=65_535, help="On 127.0.0.1; 0 takes a free one.")] = 0,
+    port: Annotated[int, typer.Option(metavar="N", min=0, max=65_535, help="0 takes a free one.")] = 0,
+    host: Annotated[
+        str,
+        typer.Option(
+            metavar="ADDRESS", help="To listen at. Whoever reaches it may write: not beyond a closed network."
+        ),
+    ] = "127.0.0.1",
     json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -122,7 +128,7 @@ def serve(
         else:
             typer.echo(url)
 
-    served(folder, port, started)
+    served(folder, port, started, host)
 
 
 def _chronicle(

@@ -4,11 +4,9 @@ Flower runs in an environment of its own (`make flower`). Every arm's aggregate 
 """
 
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mithridate.errors import InputError
 from mithridate.evaluation.federation.figures import (
     FACTS,
     Figure,
@@ -23,6 +21,7 @@ from mithridate.evaluation.federation.measuring import gram_seconds, line_errors
 from mithridate.evaluation.federation.plot import draw
 from mithridate.evaluation.federation.profiles import Profile, profile_of
 from mithridate.evaluation.federation.round_time import RoundTime, round_times
+from mithridate.evaluation.result_folder import result_folder
 
 RESULT, WORKS, PLOT = "federation.json", "work.json", "federation.svg"
 
@@ -44,7 +43,7 @@ def run(profile: str = "smoke", out: Path | None = None) -> dict[str, Any]:
     """
     chosen = profile_of(profile)
     flower_python()
-    folder = _new_folder(out or Path("runs") / f"federation-{datetime.now(UTC):%Y%m%d-%H%M%S}")
+    folder = result_folder("federation", out)
     times = round_times(folder / "rounds", chosen.rounds) if chosen.rounds else {}
     with FlowerWorker() as worker:
         works = list(measure_all(chosen, measurer(worker)))
@@ -79,10 +78,3 @@ def _apart(profile: Profile) -> list[Figure]:
 
 def _line(errors: dict[str, float]) -> list[Figure]:
     return [figure(f"SecAgg+ on the line over SecAgg+ measured, {who}", ratio, "") for who, ratio in errors.items()]
-
-
-def _new_folder(folder: Path) -> Path:
-    if folder.exists() and any(folder.iterdir()):
-        raise InputError(f"{folder} holds something: choose a new folder with --out")
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder

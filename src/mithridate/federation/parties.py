@@ -115,6 +115,11 @@ class Committee:
         """Bytes the three have sent each other in the linear part, on the present channels."""
         return sum(peers.sent_bytes for peers in self._peers)
 
+    @property
+    def rounds(self) -> int:
+        """Rounds of communication of the linear part, on the present channels."""
+        return max((peers.rounds for peers in self._peers), default=0)
+
     def close(self) -> None:
         """Ends the threads."""
         self._pool.shutdown()

@@ -51,6 +51,9 @@ class MemoryPeers:
     def __init__(self, rank: int, outgoing: Sequence[Queue], incoming: Sequence[Queue], timeout: float) -> None:
         self.rank = rank
         self.sent_bytes = 0
+        self.rounds = 0
+        """Of communication: how often it waited after it had sent."""
+        self._sending = False
         self._outgoing = tuple(outgoing)
         self._incoming = tuple(incoming)
         self._timeout = timeout
@@ -58,10 +61,13 @@ class MemoryPeers:
     def send(self, to: int, message: bytes) -> None:
         """See `Peers.send`."""
         self.sent_bytes += len(message)
+        self._sending = True
         self._outgoing[to].put(message)
 
     def receive(self, sender: int) -> bytes:
         """See `Peers.receive`."""
+        self.rounds += self._sending
+        self._sending = False
         try:
             message = self._incoming[sender].get(timeout=self._timeout)
         except queue.Empty:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import yaml
 
+from mithridate.emulation.host import Hosts, on_loopback
 from mithridate.errors import LedgerError
 from mithridate.evaluation.networks.process import LOOPBACK, free_ports
 from mithridate.federation.prepared import Prepared
@@ -16,7 +17,7 @@ from mithridate.federation.remote.deploying import Enrolled, deploy_study
 from mithridate.federation.remote.records import study_inputs
 from mithridate.ledger.keystore import read_keystore
 from mithridate.models.code import code_hash
-from mithridate.poc.ground import Ground
+from mithridate.poc.ground import AUDITOR, Ground
 from mithridate.provisioning.authority import Authority, new_authority
 from mithridate.provisioning.consortium import Role, load_consortium
 from mithridate.provisioning.enrolment import enrol
@@ -29,7 +30,7 @@ from mithridate.provisioning.roster import Roster, make_roster
 from mithridate.provisioning.settings import SETTINGS_FILE
 
 NAME = "proof-of-concept"
-ADMINISTRATOR, AUDITOR, CURATOR, COORDINATOR = "administrator", "auditor", "curator", "coordinator"
+ADMINISTRATOR, CURATOR, COORDINATOR = "administrator", "curator", "coordinator"
 _WORKERS = 4
 
 
@@ -97,7 +98,7 @@ class ProvisionedConsortium:
 
 
 def provision_consortium(
-    folder: Path, prepared: Prepared, ground: Ground, password: str, pace: Pace
+    folder: Path, prepared: Prepared, ground: Ground, password: str, pace: Pace, hosts: Hosts = on_loopback
 ) -> ProvisionedConsortium:
     """Makes the consortium from its file to the kits, by the steps that real participants take.
 
@@ -107,8 +108,9 @@ def provision_consortium(
         ground: the ledger's network.
         password: of everybody's keys.
         pace: how fast they look and wait.
+        hosts: where each is reached.
     """
-    file = _write_consortium(folder, prepared, ground)
+    file = _write_consortium(folder, prepared, ground, hosts)
     consortium = load_consortium(file)
     authority = new_authority(folder / "authority", file, password)
     monitors = free_ports(len(consortium.participants))
@@ -137,24 +139,26 @@ def provision_consortium(
     return ProvisionedConsortium(folder, places, study, enrolled)
 
 
-def _write_consortium(folder: Path, prepared: Prepared, ground: Ground) -> Path:
+def _write_consortium(folder: Path, prepared: Prepared, ground: Ground, hosts: Hosts) -> Path:
     validators = prepared.study.validators.count
     ports = _pairs(validators)
-    (coordinator,) = free_ports(1)
+    (port,) = free_ports(1)
+    coordinator = hosts(COORDINATOR).address
     people: list[dict[str, object]] = [
         {
             "name": COORDINATOR,
             "role": "coordinator",
             "organisation": "consortium",
-            "host": "localhost",
-            "port": coordinator,
+            # By this name the engine listens on loopback alone.
+            "host": "localhost" if coordinator == LOOPBACK else coordinator,
+            "port": port,
         },
         *(
             {
                 "name": f"validator-{rank}",
                 "role": "validator",
                 "organisation": f"validators_{rank}",
-                "host": LOOPBACK,
+                "host": hosts(f"validator-{rank}").address,
                 "port": ports[rank],
                 "node": ground.nodes[rank % len(ground.nodes)],
             }

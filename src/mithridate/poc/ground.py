@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from mithridate.emulation.host import Hosts, on_loopback
 from mithridate.errors import InputError, LedgerError
 from mithridate.evaluation.networks.clique import clique_network
 from mithridate.evaluation.networks.funds import WEI
@@ -13,8 +14,9 @@ from mithridate.ledger.settings import LedgerSettings
 from mithridate.poc.service import LedgerService
 
 CLIQUE, EMBEDDED, AUTO = "clique", "embedded", "auto"
-SEALERS = 4
-"""Three validators' organisations and the auditor's."""
+AUDITOR, LEDGER = "auditor", "ledger"
+SEALERS = ("validator-0", "validator-1", "validator-2", AUDITOR)
+"""Beside whom a node seals: three validators and the auditor."""
 
 
 class Ground(Protocol):
@@ -96,7 +98,7 @@ class EmbeddedGround:
     @property
     def nodes(self) -> Sequence[str]:
         """See `Ground`."""
-        return [self.service.url] * SEALERS
+        return [self.service.url] * len(SEALERS)
 
     @property
     def settings(self) -> LedgerSettings:
@@ -111,12 +113,13 @@ class EmbeddedGround:
         self.service.stop()
 
 
-def start_ground(kind: str, folder: Path) -> Ground:
+def start_ground(kind: str, folder: Path, hosts: Hosts = on_loopback) -> Ground:
     """Starts the network.
 
     Args:
         kind: `clique`, `embedded`, or `auto` for geth where it is built.
         folder: for its data.
+        hosts: the service runs on that of `LEDGER`, geth's sealers on those of `SEALERS`.
 
     Raises:
         InputError: no such kind.
@@ -125,8 +128,11 @@ def start_ground(kind: str, folder: Path) -> Ground:
     if kind not in (CLIQUE, EMBEDDED, AUTO):
         raise InputError(f"--network {kind!r} is unknown: one of {AUTO}, {CLIQUE}, {EMBEDDED}")
     if kind == CLIQUE or (kind == AUTO and _has_geth()):
-        return CliqueGround(started(lambda place: clique_network(place, sealers=SEALERS, followers=0), folder))
-    return EmbeddedGround(LedgerService(folder).start())
+        machines = [hosts(name) for name in SEALERS]
+        return CliqueGround(
+            started(lambda place: clique_network(place, sealers=len(SEALERS), followers=0, hosts=machines), folder)
+        )
+    return EmbeddedGround(LedgerService(folder, hosts(LEDGER)).start())
 
 
 def _has_geth() -> bool:

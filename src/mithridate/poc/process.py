@@ -8,6 +8,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from mithridate.emulation.host import LOOPBACK_HOST, Host
+
 STOP_S = 20.0
 LOG_END = 2000
 
@@ -20,10 +22,19 @@ class PocProcess:
         arguments: what follows `mithridate`.
         log: its output.
         environment: what it finds in its environment besides ours.
+        host: where it runs.
     """
 
-    def __init__(self, name: str, arguments: Sequence[str], log: Path, environment: dict[str, str]) -> None:
+    def __init__(
+        self,
+        name: str,
+        arguments: Sequence[str],
+        log: Path,
+        environment: dict[str, str],
+        host: Host = LOOPBACK_HOST,
+    ) -> None:
         self.name = name
+        self._host = host
         self.log = log
         self.starts = 0
         self._command = [sys.executable, "-m", "mithridate", *arguments]
@@ -50,7 +61,7 @@ class PocProcess:
         if self.running:
             return self
         self.starts += 1
-        with self.log.open("ab") as log:
+        with self.log.open("ab") as log, self._host.inside():
             self._process = subprocess.Popen(
                 self._command,
                 stdin=subprocess.DEVNULL,

@@ -4,9 +4,13 @@ import contextlib
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from mithridate.emulation.conditions import Conditions
+from mithridate.emulation.host import Hosts, on_loopback
+from mithridate.emulation.network import EmulatedNetwork
 from mithridate.errors import ModelAltered, RunError
 from mithridate.evaluation.prediction import INPUTS_FILE, ModelInputs
 from mithridate.evaluation.records import Observer, RoundRecord, append_record
@@ -14,6 +18,7 @@ from mithridate.federation.outcome import STATUS, model_after, outcome
 from mithridate.federation.prepared import Prepared
 from mithridate.federation.remote.deploying import initial_model
 from mithridate.federation.seats import possible_seats
+from mithridate.federation.site import hospital_name
 from mithridate.ledger.interface import AttemptState, Phase
 from mithridate.ledger.keystore import PASSWORD_VARIABLE, read_keystore
 from mithridate.ledger.run_ledger import ledger_of
@@ -30,12 +35,14 @@ from mithridate.poc.consortium import (
     ProvisionedConsortium,
     provision_consortium,
 )
-from mithridate.poc.ground import Ground, start_ground
+from mithridate.poc.ground import LEDGER, SEALERS, Ground, start_ground
 from mithridate.poc.process import PocProcess
 from mithridate.provisioning.consortium import Role
 from mithridate.provisioning.keys import ACCOUNT_FILE
 from mithridate.study import Study
 
+DRIVER = "driver"
+"""Our own host in an emulated network: what it asks is neither delayed nor lost."""
 STARTED = (Role.COORDINATOR, Role.VALIDATOR, Role.CURATOR, Role.HOSPITAL)
 BEGIN_S = 240.0
 LOOK_S = 0.5
@@ -51,29 +58,43 @@ class Poc:
         network: `clique`, `embedded` or `auto`.
         observer: told of rounds.
         pace: how fast participants look and wait.
+        conditions: of the network between the participants, each then on a host of its own; None for loopback. The
+            thread that made the consortium, and uses it, is in the emulated network until `stop`.
+
+    Raises:
+        RunError: the folder holds something.
+        EmulationUnavailable: networks cannot be emulated here.
     """
 
-    def __init__(self, folder: Path, study: Study, network: str, observer: Observer, pace: Pace | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        study: Study,
+        network: str,
+        observer: Observer,
+        pace: Pace | None = None,
+        conditions: Conditions | None = None,
+    ) -> None:
         if folder.exists() and any(folder.iterdir()):
             raise RunError(f"{folder} holds something: choose a new folder")
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder.resolve()
         self._observer = observer
         self._password = secrets.token_urlsafe(24)
-        self.ground: Ground = start_ground(network, self.folder / "network")
-        try:
-            self.prepared = Prepared.of(_on(study, self.ground))
-            self.consortium: ProvisionedConsortium = provision_consortium(
-                self.folder, self.prepared, self.ground, self._password, pace or Pace()
-            )
-        except BaseException:
-            self.ground.stop()
-            raise
-        self.processes = {place.name: self._process(place) for place in self.consortium.of(*STARTED)}
         self._chain: SharedLedger | None = None
         self._recorded: set[tuple[int, int]] = set()
         self.lost: set[str] = set()
         """Participants that are not started again."""
+        with ExitStack() as stack:
+            self.hosts = _hosts(study, conditions, stack)
+            self.ground: Ground = start_ground(network, self.folder / "network", self.hosts)
+            stack.callback(self.ground.stop)
+            self.prepared = Prepared.of(_on(study, self.ground))
+            self.consortium: ProvisionedConsortium = provision_consortium(
+                self.folder, self.prepared, self.ground, self._password, pace or Pace(), self.hosts
+            )
+            self.processes = {place.name: self._process(place) for place in self.consortium.of(*STARTED)}
+            self._open = stack.pop_all()
 
     @property
     def chain(self) -> SharedLedger:
@@ -171,7 +192,7 @@ class Poc:
         if self._chain is not None:
             self._chain.close()
             self._chain = None
-        self.ground.stop()
+        self._open.close()
 
     def __enter__(self) -> "Poc":
         return self
@@ -183,7 +204,7 @@ class Poc:
         arguments = [place.role.value, "start", str(place.kit), "--debug"]
         # Each on its own, so that one machine carries them all.
         environment = {PASSWORD_VARIABLE: self._password, "OMP_NUM_THREADS": "1"}
-        return PocProcess(place.name, arguments, place.folder / "log", environment)
+        return PocProcess(place.name, arguments, place.folder / "log", environment, self.hosts(place.name))
 
     def _await_reference(self) -> bytes:
         file = self.consortium.places[CURATOR].state / "reference.sha256"
@@ -233,6 +254,19 @@ class Poc:
     def _keep(self, record: RoundRecord) -> None:
         append_record(self.consortium.study, record)
         self._observer.round_done(record)
+
+
+def _hosts(study: Study, conditions: Conditions | None, stack: ExitStack) -> Hosts:
+    """Where everybody runs, and this thread with them; `stack` ends it."""
+    if conditions is None:
+        return on_loopback
+    hospitals = [hospital_name(index) for index in range(study.hospitals.count)]
+    validators = [f"validator-{place}" for place in range(study.validators.count)]
+    # Three of the validators seal.
+    names = dict.fromkeys([COORDINATOR, *SEALERS, *validators, LEDGER, CURATOR, *hospitals, DRIVER])
+    emulated = stack.enter_context(EmulatedNetwork(list(names), conditions, watchers=[DRIVER]))
+    stack.enter_context(emulated.host(DRIVER).inside())
+    return emulated.host
 
 
 def _on(study: Study, ground: Ground) -> Study:

@@ -3,8 +3,9 @@
 import time
 from pathlib import Path
 
+from mithridate.emulation.host import LOOPBACK_HOST, Host
 from mithridate.errors import LedgerError
-from mithridate.evaluation.networks.process import LOOPBACK, free_ports
+from mithridate.evaluation.networks.process import free_ports
 from mithridate.ledger.endpoint import Endpoint, EndpointFailed, Refused
 from mithridate.poc.process import PocProcess
 
@@ -16,14 +17,15 @@ class LedgerService:
 
     Args:
         folder: for its journal.
+        host: where it runs.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, host: Host = LOOPBACK_HOST) -> None:
         (port,) = free_ports(1)
         folder.mkdir(parents=True, exist_ok=True)
-        self.url = f"http://{LOOPBACK}:{port}"
-        arguments = ["ledger", "serve", str(folder / "chain"), "--port", str(port)]
-        self.process = PocProcess("ledger", arguments, folder / "log", {})
+        self.url = f"http://{host.address}:{port}"
+        arguments = ["ledger", "serve", str(folder / "chain"), "--port", str(port), "--host", host.address]
+        self.process = PocProcess("ledger", arguments, folder / "log", {}, host)
 
     def start(self) -> "LedgerService":
         """Starts it and waits until it answers.

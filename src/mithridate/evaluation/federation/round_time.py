@@ -1,8 +1,8 @@
 """Seconds of a round over loopback: the proof of concept, and Flower with the same study."""
 
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from mithridate.errors import BenchmarkError
@@ -11,7 +11,7 @@ from mithridate.evaluation.federation.flower_network import play
 from mithridate.evaluation.federation.flower_settings import FlowerRun
 from mithridate.evaluation.federation.profiles import Rounds, neighbourhood
 from mithridate.evaluation.federation.work import FEDAVG, OURS, SECAGG
-from mithridate.evaluation.records import RoundRecord, SilentObserver
+from mithridate.poc.ends import RoundEnds
 from mithridate.poc.run import Poc
 from mithridate.study import Study, load_study
 
@@ -39,18 +39,6 @@ class RoundTime:
     def to_dict(self) -> dict[str, Any]:
         """As JSON holds it."""
         return asdict(self)
-
-
-class _Ends(SilentObserver):
-    """When each round ended, by the clock that never goes back."""
-
-    def __init__(self) -> None:
-        self.records: list[RoundRecord] = []
-        self.times: list[float] = []
-
-    def round_done(self, record: RoundRecord) -> None:
-        self.records.append(record)
-        self.times.append(time.monotonic())
 
 
 def round_times(folder: Path, rounds: Rounds) -> dict[str, RoundTime]:
@@ -110,15 +98,11 @@ def _flower(folder: Path, study: Path, rounds: Rounds, *, secure: bool) -> Round
 
 
 def _ours(folder: Path, study: Study, rounds: Rounds) -> RoundTime:
-    ends = _Ends()
+    ends = RoundEnds()
     with Poc(folder, study, NETWORK, ends) as running:
         running.start()
         running.follow(timeout=rounds.limit)
-    void = [record.reason for record in ends.records if record.status == "void"]
-    if void:
-        raise BenchmarkError(f"a round was void, so its time means nothing: {void[0]}")
-    # The initial record comes first, then one a round.
-    seconds = (ends.times[-1] - ends.times[1]) / (rounds.rounds - 1)
+    seconds = fmean(ends.seconds())
     accuracy = ends.records[-1].accuracy
     if accuracy is None:
         raise BenchmarkError("the last round's model was not measured")

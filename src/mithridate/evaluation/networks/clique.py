@@ -7,14 +7,16 @@ geth forwards no transaction that pays nothing, so its accounts are funded from 
 import json
 import secrets
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from eth_account import Account as Signer
 from eth_keys.datatypes import PrivateKey
 
+from mithridate.emulation.host import LOOPBACK_HOST, Host
 from mithridate.errors import LedgerError
 from mithridate.evaluation.networks.local import LocalNetwork, binary
-from mithridate.evaluation.networks.process import LOOPBACK, NodeProcess, free_ports
+from mithridate.evaluation.networks.process import NodeProcess, free_ports
 from mithridate.ledger.accounts import Account, new_account
 
 PERIOD_S = 1
@@ -31,13 +33,14 @@ FORKS = (
 MODULES = "eth,net,admin,txpool,clique"
 
 
-def clique_network(folder: Path, *, sealers: int = 4, followers: int = 1) -> LocalNetwork:
+def clique_network(folder: Path, *, sealers: int = 4, followers: int = 1, hosts: Sequence[Host] = ()) -> LocalNetwork:
     """A network of geth nodes with its data in `folder`; `start` starts it.
 
     Args:
         folder: new or empty.
         sealers: how many nodes seal.
         followers: how many only follow.
+        hosts: of the sealers, then the followers; all on this machine's loopback if left out.
 
     Raises:
         LedgerError: there is no geth, or it does not take the genesis block.
@@ -48,15 +51,20 @@ def clique_network(folder: Path, *, sealers: int = 4, followers: int = 1) -> Loc
     genesis = folder / "genesis.json"
     genesis.write_text(json.dumps(_genesis(chain, seats, treasury)), encoding="utf-8")
     count = sealers + followers
+    machines = list(hosts) or [LOOPBACK_HOST] * count
     ports, keys = free_ports(2 * count), [secrets.token_bytes(32) for _ in range(count)]
-    addresses = [_enode(key, port) for key, port in zip(keys, ports[:count], strict=True)]
+    addresses = [_enode(key, host, port) for key, host, port in zip(keys, machines, ports[:count], strict=True)]
+    allowed = ",".join(sorted({f"{host.address}/32" for host in machines}))
     nodes = []
     for number in range(count):
         home = folder / f"node-{number}"
         _initialise(geth, home, genesis)
-        config = _config(home, keys[number], ports[number], [each for each in addresses if each != addresses[number]])
-        command = [*_command(geth, home, config, chain, ports[count + number]), *_sealing(home, seats, number)]
-        nodes.append(NodeProcess(f"geth-{number}", command, ports[count + number], home / "log"))
+        host, rpc = machines[number], ports[count + number]
+        others = [each for each in addresses if each != addresses[number]]
+        config = _config(home, keys[number], f"{host.address}:{ports[number]}", others)
+        reach = ["--netrestrict", allowed, "--http.addr", host.address, "--http.port", str(rpc)]
+        command = [*_command(geth, home, config, chain), *reach, *_sealing(home, seats, number)]
+        nodes.append(NodeProcess(f"geth-{number}", command, rpc, home / "log", host))
     return LocalNetwork("clique", tuple(nodes[:sealers]), tuple(nodes[sealers:]), sealers // 2, treasury, genesis)
 
 
@@ -80,24 +88,23 @@ def _initialise(geth: str, home: Path, genesis: Path) -> None:
         raise LedgerError(f"geth does not take the genesis block: {done.stderr.decode(errors='replace')[-500:]}")
 
 
-def _config(home: Path, key: bytes, port: int, peers: list[str]) -> Path:
+def _config(home: Path, key: bytes, listen: str, peers: list[str]) -> Path:
     (home / "nodekey").write_text(key.hex(), encoding="utf-8")
     listed = json.dumps(peers)
     config = home / "config.toml"
-    # Only the file can bind the peers' port to loopback: the option --port listens everywhere.
+    # Only the file can bind the peers' port to one address: the option --port listens everywhere.
     config.write_text(
-        f'[Node.P2P]\nListenAddr = "{LOOPBACK}:{port}"\nNoDiscovery = true\nStaticNodes = {listed}\n'
-        f"TrustedNodes = {listed}\n",
+        f'[Node.P2P]\nListenAddr = "{listen}"\nNoDiscovery = true\nStaticNodes = {listed}\nTrustedNodes = {listed}\n',
         encoding="utf-8",
     )
     return config
 
 
-def _command(geth: str, home: Path, config: Path, chain: int, rpc: int) -> list[str]:
+def _command(geth: str, home: Path, config: Path, chain: int) -> list[str]:
     return [
         *(geth, "--config", str(config), "--datadir", str(home), "--nodekey", str(home / "nodekey")),
-        *("--networkid", str(chain), "--nat", "none", "--netrestrict", f"{LOOPBACK}/32", "--ipcdisable"),
-        *("--http", "--http.addr", LOOPBACK, "--http.port", str(rpc), "--http.api", MODULES),
+        *("--networkid", str(chain), "--nat", "none", "--ipcdisable"),
+        *("--http", "--http.api", MODULES),
         *("--syncmode", "full", "--gcmode", "archive", "--state.scheme", "hash", "--cache", "64"),
         *("--miner.gaslimit", str(GAS_LIMIT), "--miner.gasprice", str(PRICE), "--txpool.pricelimit", str(PRICE)),
         *("--gpo.maxprice", "1000", "--gpo.ignoreprice", "0", "--authrpc.port", "0", "--verbosity", "3"),
@@ -120,5 +127,5 @@ def _sealing(home: Path, seats: list[Account], number: int) -> list[str]:
     ]
 
 
-def _enode(key: bytes, port: int) -> str:
-    return f"enode://{PrivateKey(key).public_key.to_bytes().hex()}@{LOOPBACK}:{port}"
+def _enode(key: bytes, host: Host, port: int) -> str:
+    return f"enode://{PrivateKey(key).public_key.to_bytes().hex()}@{host.address}:{port}"

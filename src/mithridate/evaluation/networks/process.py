@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from random import SystemRandom
 
+from mithridate.emulation.host import LOOPBACK_HOST, Host
 from mithridate.errors import LedgerError
 from mithridate.ledger.endpoint import Endpoint, EndpointFailed, Refused
 
-LOOPBACK = "127.0.0.1"
+LOOPBACK = LOOPBACK_HOST.address
 PORTS = range(20_000, 32_000)
 """Below what the system gives out for outgoing connections, so that a restarted node finds its port free."""
 START_S = 60.0
@@ -26,13 +27,15 @@ class NodeProcess:
     Args:
         name: for messages.
         command: starts the node in the foreground.
-        rpc_port: where its JSON-RPC answers, on loopback.
+        rpc_port: where its JSON-RPC answers.
         log: its output is appended here.
+        host: where it runs.
     """
 
-    def __init__(self, name: str, command: Sequence[str], rpc_port: int, log: Path) -> None:
+    def __init__(self, name: str, command: Sequence[str], rpc_port: int, log: Path, host: Host = LOOPBACK_HOST) -> None:
         self.name = name
-        self.url = f"http://{LOOPBACK}:{rpc_port}"
+        self.url = f"http://{host.address}:{rpc_port}"
+        self._host = host
         self._command = list(command)
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
@@ -45,7 +48,7 @@ class NodeProcess:
 
     def start(self) -> None:
         """Starts the process; `wait` says when it answers."""
-        with self._log.open("ab") as log:
+        with self._log.open("ab") as log, self._host.inside():
             self._process = subprocess.Popen(
                 self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )

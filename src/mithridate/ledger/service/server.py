@@ -26,7 +26,7 @@ SWITCH_S = 0.0005
 """How long the chain's thread may keep the interpreter while a request waits: ten times less than by default."""
 
 
-def serve(folder: Path, port: int, started: Callable[[str], None]) -> None:
+def serve(folder: Path, port: int, started: Callable[[str], None], host: str = LOOPBACK) -> None:
     """Serves the ledger in a folder until SIGTERM or SIGINT.
 
     Whoever reaches the port may write: nothing but the contracts' own rules decides. So only this machine's processes
@@ -34,42 +34,44 @@ def serve(folder: Path, port: int, started: Callable[[str], None]) -> None:
 
     Args:
         folder: made if missing.
-        port: on 127.0.0.1; 0 takes a free one.
+        port: 0 takes a free one.
         started: called with the URL once it answers.
+        host: address to listen at; another than loopback's lets whoever reaches it write.
 
     Raises:
         JournalAltered: the folder's journal is not as it was written.
         LedgerError: another process serves the folder, it cannot be written, or the port is taken.
     """
     sys.setswitchinterval(SWITCH_S)
-    asyncio.run(_serve(folder, port, started))
+    asyncio.run(_serve(folder, port, started, host))
 
 
-async def _serve(folder: Path, port: int, started: Callable[[str], None]) -> None:
+async def _serve(folder: Path, port: int, started: Callable[[str], None], host: str) -> None:
     ended, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
     worker = Worker(folder)
-    runner = web.AppRunner(application(Methods(worker)), access_log=None, shutdown_timeout=ENDING_S)
+    runner = web.AppRunner(application(Methods(worker), host), access_log=None, shutdown_timeout=ENDING_S)
     try:
         await runner.setup()
         try:
-            await web.TCPSite(runner, LOOPBACK, port).start()
+            await web.TCPSite(runner, host, port).start()
         except OSError as error:
-            raise LedgerError(f"port {port} cannot be listened on ({error.strerror}): choose another one") from error
-        started(f"http://{LOOPBACK}:{runner.addresses[0][1]}")
+            text = f"port {port} of {host} cannot be listened on ({error.strerror}): choose another one"
+            raise LedgerError(text) from error
+        started(f"http://{host}:{runner.addresses[0][1]}")
         await ended.wait()
     finally:
         await runner.cleanup()
         await worker.close()
 
 
-def application(methods: Methods) -> web.Application:
-    """The HTTP side: one path, which takes JSON-RPC requests by POST."""
+def application(methods: Methods, host: str = LOOPBACK) -> web.Application:
+    """The HTTP side: one path, which takes JSON-RPC requests by POST, addressed to `host` or to loopback."""
 
     async def handle(request: web.Request) -> web.Response:
-        if request.url.host not in HOSTS:
-            raise web.HTTPForbidden(text="this service answers to 127.0.0.1 and localhost only")
+        if request.url.host not in HOSTS | {host}:
+            raise web.HTTPForbidden(text=f"this service answers to {' and '.join(sorted(HOSTS | {host}))} only")
         if request.content_type != "application/json":
             raise web.HTTPUnsupportedMediaType(text="send application/json")
         try:

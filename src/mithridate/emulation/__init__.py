@@ -1,0 +1,1 @@
+"""Networks between machines, emulated on one: a network namespace a participant, and a switch of ours between them."""

@@ -1,0 +1,1 @@
+"""A round over emulated networks beside what the local runtime predicts of it."""

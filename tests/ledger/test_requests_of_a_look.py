@@ -1,0 +1,73 @@
+"""How many requests the ledger's users wait for, which the prediction of a round over a network counts on."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mithridate.evaluation.emulated.prediction import CHANGE_REQUESTS, HEAD_KEPT_S, LOOK_READS
+from mithridate.evaluation.networks.service import service_network
+from mithridate.ledger import nodes
+from mithridate.ledger.accounts import new_account
+from mithridate.ledger.endpoint import Endpoint
+
+ANSWERING_42 = bytes.fromhex("600a600c600039600a6000f3602a60005260206000f3")
+"""Makes a contract that answers every call with 42."""
+
+
+class Asked:
+    """Counts requests, each of which takes so long on the clock by which heads are kept."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.count = 0
+        self.seconds = 0.0
+        # Later than all that was noted before, by the machine's own clock.
+        self.now = time.monotonic() + 1000.0
+        request = Endpoint.request
+
+        def counted(endpoint: Endpoint, method: str, *parameters: object) -> Any:
+            self.count += 1
+            self.now += self.seconds
+            return request(endpoint, method, *parameters)
+
+        monkeypatch.setattr(Endpoint, "request", counted)
+        monkeypatch.setattr(nodes, "time", self)
+
+    def monotonic(self) -> float:
+        return self.now
+
+    @staticmethod
+    def time() -> float:
+        return 0.0
+
+
+def test_a_look_is_so_many_reads(scene: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene.to("opened")
+    reads = []
+    network = scene.chain._network
+    call = network.call
+    monkeypatch.setattr(network, "call", lambda to, data: (reads.append(to), call(to, data))[1])
+    assert scene.chain.reader.latest() is not None
+    assert len(reads) == LOOK_READS
+
+
+def test_reads_and_changes_are_so_many_requests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with service_network(tmp_path).start() as made:
+        network = made.connect()
+        account = new_account()
+        contract = network.deploy(account, ANSWERING_42)
+        asked = Asked(monkeypatch)
+        asked.seconds = 2 * HEAD_KEPT_S
+        network.transact(account, contract, b"")
+        assert asked.count == CHANGE_REQUESTS
+        asked.count = 0
+        for _ in range(10):
+            assert int.from_bytes(network.call(contract, b""), "big") == 42
+        assert asked.count == 20
+        asked.count, asked.seconds = 0, HEAD_KEPT_S / 4
+        for _ in range(12):
+            network.call(contract, b"")
+        # Four reads share a head.
+        assert asked.count == 12 + 3
+        network.close()
