@@ -1,5 +1,7 @@
 """Calls and events by name: every event has its sentence, every call is read back as it was made."""
 
+import contextlib
+import itertools
 from typing import Any
 
 import pytest
@@ -106,6 +108,18 @@ def test_what_is_no_transaction_or_receipt_is_refused(data: bytes) -> None:
         read_transaction(data)
     with pytest.raises(LedgerError):
         read_receipt(data)
+
+
+def test_a_transaction_with_a_bit_flipped_is_read_or_refused(finished: Scene) -> None:
+    chronicle = JournalChronicle(finished.path)
+    raw = next(iter(chronicle.blocks())).transactions[0].raw
+    chronicle.close()
+    # Type and length come first: a flipped one leads to another kind of transaction, with fields too many or too few.
+    for place, bit in itertools.product(range(12), range(8)):
+        altered = bytearray(raw)
+        altered[place] ^= 1 << bit
+        with contextlib.suppress(LedgerError):
+            assert read_transaction(bytes(altered)).raw != raw
 
 
 def test_values_are_told_in_hexadecimal() -> None:

@@ -15,6 +15,7 @@ from eth_keys.exceptions import BadSignature
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 from eth_utils.exceptions import ValidationError
+from rlp.exceptions import RLPException  # type: ignore[import-untyped]
 from trie.hexary import HexaryTrie
 
 from mithridate.errors import LedgerError
@@ -163,7 +164,7 @@ def read_transaction(raw: bytes) -> Transaction:
         recipient = to_checksum_address(to) if to else None
         sender = str(Signer.recover_transaction(raw))
         return Transaction(raw, keccak(raw), sender, int.from_bytes(number), recipient, bytes(data))
-    except (BadSignature, ValidationError, ValueError, TypeError, IndexError, KeyError) as error:
+    except (BadSignature, ValidationError, RLPException, ValueError, TypeError, IndexError, KeyError) as error:
         raise LedgerError(f"not a signed transaction: {error}") from error
 
 

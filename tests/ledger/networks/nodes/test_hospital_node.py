@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 import pytest
 
-from mithridate.evaluation.networks.local import LocalNetwork
+from mithridate.evaluation.networks.local import LocalNetwork, binary
 from mithridate.evaluation.networks.process import free_ports
 from mithridate.ledger import keystore as accounts
 from mithridate.ledger.accounts import new_account
@@ -56,7 +56,16 @@ class Command:
         self.log = kit.parent / "node.log"
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "mithridate", "hospital", "node", str(kit)],
+                [
+                    sys.executable,
+                    "-m",
+                    "mithridate",
+                    "hospital",
+                    "node",
+                    str(kit),
+                    "--programs",
+                    str(binary("geth").parent),
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
