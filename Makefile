@@ -6,8 +6,8 @@ STAMP := .venv/.installed
 # The system's uv where there is one, else one of the checkout's own.
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 # Tests of one network share a worker, which starts it once.
-# Two of the three mostly wait for the blocks of networks.
-PYTEST_ARGS ?= -n 3 --dist loadgroup
+# Two of the four mostly wait for the blocks of networks.
+PYTEST_ARGS ?= -n 4 --dist loadgroup
 NETWORKS := .networks/bin/geth .networks/bin/polygon-edge
 BENCH ?= aggregation inference training memory demo ledger
 
