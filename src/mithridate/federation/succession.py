@@ -86,7 +86,7 @@ class Succession:
             RoundVoid: too few handed it over.
             TamperingDetected: they hand over different things.
         """
-        before = precedent(self._ledger, state)
+        before, self._inherited = precedent(self._ledger, state), None
         if before is None or before.committee == state.committee:
             return
         opened, digests = {}, []

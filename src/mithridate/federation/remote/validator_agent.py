@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from mithridate.errors import ProtocolError, RoundVoid, RuleViolation
@@ -59,16 +59,23 @@ class Mail:
     """What the coordinator holds for a validator in an attempt; all of it hostile.
 
     Args:
+        attempt: round and attempt.
         parts: of the hospitals' messages, by number.
         curated: of the curator's message; None if there is none.
         handed_over: of the last committee's messages, by place.
         succeeds: whether the attempt's committee goes on from another one.
     """
 
+    attempt: tuple[int, int]
     parts: Mapping[int, bytes]
     curated: bytes | None
     handed_over: Mapping[int, bytes]
     succeeds: bool
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing is missing that the committee cannot do without."""
+        return not self.succeeds or len(self.handed_over) >= ENOUGH
 
 
 class NotMet(RoundVoid):
@@ -247,8 +254,7 @@ class ValidatorAgent(Agent):
     def _drawn(self, state: AttemptState) -> Step:
         if self._judged == (state.round, state.attempt):
             return self._await(state, "waiting for the others' verdicts", "the validators attested different verdicts")
-        self._collect(state)
-        if self._awaits_handover(state):
+        if not self._collect(state).whole:
             return self._await(state, "waiting for the last committee", "the last committee did not hand over")
         self.status.now("verifying")
         self._meet(state, "verify", lambda: self._verify(state))
@@ -290,19 +296,19 @@ class ValidatorAgent(Agent):
 
     def _collect(self, state: AttemptState) -> Mail:
         """What the coordinator holds for this validator, fetched before the others are met: so that it may fail."""
-        if self._mail is not None and not self._awaits_handover(state):
-            return self._mail
-        self.status.now("fetching the hospitals' messages")
-        self._desk.fetch_model(state.base_hash, self._store)
-        before = precedent(self._ledger, state)
-        others = () if before is None or before.committee == state.committee else before.committee
-        parts = self._desk.parts(state) if self._mail is None else self._mail.parts
-        curated = self._desk.curated_part(state) if self._curated else None
-        self._mail = Mail(parts, curated, self._desk.handed_over(state, others), bool(others))
-        return self._mail
-
-    def _awaits_handover(self, state: AttemptState) -> bool:
-        return self._mail is not None and self._mail.succeeds and len(self._mail.handed_over) < ENOUGH
+        place, held = (state.round, state.attempt), self._mail
+        # An attempt may have ended unseen between two looks.
+        if held is None or held.attempt != place:
+            self.status.now("fetching the hospitals' messages")
+            self._desk.fetch_model(state.base_hash, self._store)
+            curated = self._desk.curated_part(state) if self._curated else None
+            before = precedent(self._ledger, state)
+            succeeds = before is not None and before.committee != state.committee
+            held = Mail(place, self._desk.parts(state), curated, {}, succeeds)
+        if not held.whole and (before := precedent(self._ledger, state)) is not None:
+            held = replace(held, handed_over=self._desk.handed_over(state, before.committee))
+        self._mail = held
+        return held
 
     def _open(self, state: AttemptState) -> None:
         mail, self._mail = self._collect(state), None
