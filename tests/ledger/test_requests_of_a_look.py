@@ -11,6 +11,7 @@ from mithridate.evaluation.networks.service import service_network
 from mithridate.ledger import nodes
 from mithridate.ledger.accounts import new_account
 from mithridate.ledger.endpoint import Endpoint
+from mithridate.ledger.evm import EvmNetwork
 
 ANSWERING_42 = bytes.fromhex("600a600c600039600a6000f3602a60005260206000f3")
 """Makes a contract that answers every call with 42."""
@@ -62,12 +63,53 @@ def test_reads_and_changes_are_so_many_requests(tmp_path: Path, monkeypatch: pyt
         network.transact(account, contract, b"")
         assert asked.count == CHANGE_REQUESTS
         asked.count = 0
-        for _ in range(10):
-            assert int.from_bytes(network.call(contract, b""), "big") == 42
+        for number in range(10):
+            assert int.from_bytes(network.call(contract, bytes([number])), "big") == 42
         assert asked.count == 20
         asked.count, asked.seconds = 0, HEAD_KEPT_S / 4
-        for _ in range(12):
-            network.call(contract, b"")
+        for number in range(12):
+            network.call(contract, bytes([100 + number]))
         # Four reads share a head.
         assert asked.count == 12 + 3
         network.close()
+
+
+def test_a_question_about_the_same_block_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with service_network(tmp_path).start() as made:
+        network = made.connect()
+        account = new_account()
+        contract, other = network.deploy(account, ANSWERING_42), network.deploy(account, ANSWERING_42)
+        asked = Asked(monkeypatch)
+        for _ in range(10):
+            asked.now += 2 * HEAD_KEPT_S
+            assert int.from_bytes(network.call(contract, b""), "big") == 42
+        # Whether the block is still the last one is asked each time.
+        assert asked.count == 10 + 1
+        network.call(other, b"")
+        network.call(contract, b"another")
+        assert asked.count == 11 + 2
+        asked.seconds = 2 * HEAD_KEPT_S
+        network.transact(account, contract, b"")
+        asked.count = 0
+        network.call(contract, b"")
+        assert asked.count == 2
+        network.close()
+
+
+def test_the_last_final_block_is_looked_up_once_a_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with service_network(tmp_path).start() as made:
+        writer, account = made.connect(), new_account()
+        contract = writer.deploy(account, ANSWERING_42)
+        writer.transact(account, contract, b"")
+        reader = EvmNetwork([made.followers[0].url], finality=1)
+        assert reader.height() == writer.height() - 1
+        asked = Asked(monkeypatch)
+        for _ in range(10):
+            asked.now += 2 * HEAD_KEPT_S
+            reader.call(contract, b"")
+        assert asked.count == 10 + 1
+        asked.seconds = 2 * HEAD_KEPT_S
+        writer.transact(account, contract, b"")
+        assert reader.height() == writer.height() - 1
+        reader.close()
+        writer.close()

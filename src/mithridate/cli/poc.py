@@ -20,7 +20,8 @@ def poc(
         typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, such as training.rounds=2. Repeatable."),
     ] = None,
     network: Annotated[
-        str, typer.Option(help="The ledger's: clique (four geth sealers), embedded (one service), or auto.")
+        str,
+        typer.Option(help="The ledger's: clique (geth, four sealers), ibft (polygon-edge), embedded, or auto."),
     ] = "auto",
     latency: Annotated[
         float | None,

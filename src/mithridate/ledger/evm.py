@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from mithridate.errors import InputError, LedgerError
 from mithridate.ledger.accounts import Account
+from mithridate.ledger.answers import Answers
 from mithridate.ledger.embedded_network import contract_address
 from mithridate.ledger.endpoint import Endpoint, EndpointFailed, Receipt, Refused
 from mithridate.ledger.network import Reverted
@@ -69,6 +70,7 @@ class EvmNetwork:
         listed = [Endpoint(url, min(ANSWER_S, timeout)) for url in dict.fromkeys(endpoints)]
         self._nodes = Nodes(listed, agreement=agreement, finality=finality, patience=timeout, chain_id=chain_id)
         self._outbox = Outbox(self._nodes)
+        self._answers = Answers()
         self._timeout = timeout
         self._local = threading.local()
         self._price = (0.0, 0)
@@ -82,7 +84,7 @@ class EvmNetwork:
     def call(self, to: str, data: bytes) -> bytes:
         """See `Network.call`. Read at the last final block; inside `block`, the changes made there come first."""
         self._settle()
-        return self._nodes.agreed(lambda endpoint, anchor: endpoint.call(to, data, anchor.hash))
+        return self._nodes.agreed(lambda endpoint, anchor: self._answers.call(endpoint, to, data, anchor.hash))
 
     def transact(self, account: Account, to: str, data: bytes) -> None:
         """See `Network.transact`."""

@@ -66,6 +66,7 @@ class Nodes:
         self._greeted: set[Endpoint] = set()
         self._resting: dict[Endpoint, float] = {}
         self._heads: dict[Endpoint, tuple[float, Head]] = {}
+        self._anchors: dict[Endpoint, tuple[bytes, Head]] = {}
         self._suspects: dict[Endpoint, str] = {}
 
     @property
@@ -190,7 +191,13 @@ class Nodes:
     def anchor(self, endpoint: Endpoint) -> Head:
         """The last block that an endpoint holds as final."""
         head = self.head(endpoint)
-        return head if self.finality == 0 else endpoint.block(max(head.number - self.finality, 0))
+        if self.finality == 0:
+            return head
+        above, anchor = self._anchors.get(endpoint, (b"", head))
+        if above != head.hash:
+            anchor = endpoint.block(max(head.number - self.finality, 0))
+            self._anchors[endpoint] = (head.hash, anchor)
+        return anchor
 
     def head(self, endpoint: Endpoint) -> Head:
         """An endpoint's last block, at most `HEAD_KEPT_S` old.

@@ -45,13 +45,19 @@ class Order:
 
 @dataclass
 class Sent:
-    """A signed transaction on its way; `sent_at` by the monotonic clock."""
+    """A signed transaction on its way.
+
+    Attributes:
+        sent_at: when, by the monotonic clock.
+        unsettled: the last block at which a node did not have it as final: its hash, and what the node had, in words.
+    """
 
     order: Order
     nonce: int
     raw: bytes
     hash: bytes
     sent_at: float
+    unsettled: dict[Endpoint, tuple[bytes, str]] = field(default_factory=dict)
 
 
 @dataclass
@@ -140,13 +146,13 @@ class Outbox:
     def _final(self, endpoint: Endpoint, sent: Sent, notes: dict[str, str]) -> Receipt | None:
         # The head first: a receipt replaced between the two questions must not count as final.
         head = self._nodes.head(endpoint)
-        receipt = self._known_receipt(endpoint, sent)
-        if receipt is None:
-            notes[endpoint.name] = f"has it in no block up to {head.number}"
-        elif head.number < receipt.number + self._nodes.finality:
-            notes[endpoint.name] = f"has it in block {receipt.number}, not final at {head.number}"
-        else:
-            return receipt
+        if sent.unsettled.get(endpoint, (b"", ""))[0] != head.hash:
+            receipt = self._known_receipt(endpoint, sent)
+            if receipt is not None and head.number >= receipt.number + self._nodes.finality:
+                return receipt
+            where = "no block" if receipt is None else f"block {receipt.number}"
+            sent.unsettled[endpoint] = (head.hash, f"has it in {where}, not final at {head.number}")
+        notes[endpoint.name] = sent.unsettled[endpoint][1]
         return None
 
     def _again(self, sent: Sent) -> None:
@@ -162,6 +168,8 @@ class Outbox:
             self._forget(sent)
             raise Displaced
         sent.sent_at = time.monotonic()
+        # Asked anew: a node may tell of a block before it tells of what is in it.
+        sent.unsettled.clear()
 
     def _offer(self, endpoint: Endpoint, sent: Sent) -> bool:
         try:

@@ -1,4 +1,4 @@
-"""The network of the proof of concept's ledger: geth's sealers where they are built, else the ledger service."""
+"""The network of the proof of concept's ledger: four sealing nodes where they are built, else the ledger service."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,11 +9,13 @@ from mithridate.emulation.host import Hosts, on_loopback
 from mithridate.errors import InputError, LedgerError
 from mithridate.evaluation.networks.clique import clique_network
 from mithridate.evaluation.networks.funds import WEI
+from mithridate.evaluation.networks.ibft import ibft_network
 from mithridate.evaluation.networks.local import LocalNetwork, binary, started
 from mithridate.ledger.settings import LedgerSettings
 from mithridate.poc.service import LedgerService
 
-CLIQUE, EMBEDDED, AUTO = "clique", "embedded", "auto"
+CLIQUE, IBFT, EMBEDDED, AUTO = "clique", "ibft", "embedded", "auto"
+NETWORKS = {CLIQUE: clique_network, IBFT: ibft_network}
 AUDITOR, LEDGER = "auditor", "ledger"
 SEALERS = ("validator-0", "validator-1", "validator-2", AUDITOR)
 """Beside whom a node seals: three validators and the auditor."""
@@ -24,7 +26,7 @@ class Ground(Protocol):
 
     @property
     def kind(self) -> str:
-        """`clique` or `embedded`."""
+        """`clique`, `ibft` or `embedded`."""
         ...
 
     @property
@@ -47,15 +49,19 @@ class Ground(Protocol):
 
 
 @dataclass(frozen=True)
-class CliqueGround:
-    """Four geth nodes under proof of authority.
+class SealersGround:
+    """Four nodes that seal in turn: geth's under proof of authority, or polygon-edge's under IBFT.
 
     Args:
         network: which runs.
     """
 
     network: LocalNetwork
-    kind: str = CLIQUE
+
+    @property
+    def kind(self) -> str:
+        """See `Ground`."""
+        return self.network.kind
 
     @property
     def nodes(self) -> Sequence[str]:
@@ -117,20 +123,22 @@ def start_ground(kind: str, folder: Path, hosts: Hosts = on_loopback) -> Ground:
     """Starts the network.
 
     Args:
-        kind: `clique`, `embedded`, or `auto` for geth where it is built.
+        kind: `clique`, `ibft`, `embedded`, or `auto`: Clique where geth is built, else embedded.
         folder: for its data.
-        hosts: the service runs on that of `LEDGER`, geth's sealers on those of `SEALERS`.
+        hosts: the service runs on that of `LEDGER`, sealers on those of `SEALERS`.
 
     Raises:
         InputError: no such kind.
         LedgerError: it does not start.
     """
-    if kind not in (CLIQUE, EMBEDDED, AUTO):
-        raise InputError(f"--network {kind!r} is unknown: one of {AUTO}, {CLIQUE}, {EMBEDDED}")
-    if kind == CLIQUE or (kind == AUTO and _has_geth()):
-        machines = [hosts(name) for name in SEALERS]
-        return CliqueGround(
-            started(lambda place: clique_network(place, sealers=len(SEALERS), followers=0, hosts=machines), folder)
+    if kind not in (*NETWORKS, EMBEDDED, AUTO):
+        raise InputError(f"--network {kind!r} is unknown: one of {', '.join((AUTO, *NETWORKS, EMBEDDED))}")
+    if kind == AUTO and _has_geth():
+        kind = CLIQUE
+    if kind in NETWORKS:
+        make, machines = NETWORKS[kind], [hosts(name) for name in SEALERS]
+        return SealersGround(
+            started(lambda place: make(place, sealers=len(SEALERS), followers=0, hosts=machines), folder)
         )
     return EmbeddedGround(LedgerService(folder, hosts(LEDGER)).start())
 

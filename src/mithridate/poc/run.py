@@ -55,7 +55,7 @@ class Poc:
     Args:
         folder: new; everything lies below it.
         study: as the user wrote it; the network is put into it here.
-        network: `clique`, `embedded` or `auto`.
+        network: `clique`, `ibft`, `embedded` or `auto`.
         observer: told of rounds.
         pace: how fast participants look and wait.
         conditions: of the network between the participants, each then on a host of its own; None for loopback. The

@@ -6,24 +6,27 @@ With one sealer of four down, each block whose turn is its own comes 11 seconds 
 import json
 import secrets
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
+from mithridate.emulation.host import LOOPBACK_HOST, Host
 from mithridate.errors import LedgerError
 from mithridate.evaluation.networks.local import LocalNetwork, binary
-from mithridate.evaluation.networks.process import LOOPBACK, NodeProcess, free_ports
+from mithridate.evaluation.networks.process import NodeProcess, free_ports
 
 PERIOD_S = 1
 GAS_LIMIT = 100_000_000
 PREFIX = "node-"
 
 
-def ibft_network(folder: Path, *, sealers: int = 4, followers: int = 1) -> LocalNetwork:
+def ibft_network(folder: Path, *, sealers: int = 4, followers: int = 1, hosts: Sequence[Host] = ()) -> LocalNetwork:
     """A network of polygon-edge nodes with its data in `folder`; `start` starts it.
 
     Args:
         folder: new or empty.
         sealers: how many nodes seal.
         followers: how many only follow.
+        hosts: of the sealers, then the followers; all on this machine's loopback if left out.
 
     Raises:
         LedgerError: there is no polygon-edge, or it does not take the genesis block.
@@ -31,9 +34,11 @@ def ibft_network(folder: Path, *, sealers: int = 4, followers: int = 1) -> Local
     edge, chain = str(binary("polygon-edge")), 1 + secrets.randbelow(2**31)
     folder.mkdir(parents=True, exist_ok=True)
     count = sealers + followers
-    ports = free_ports(3 * count)
+    machines, ports = list(hosts) or [LOOPBACK_HOST] * count, free_ports(3 * count)
     identities = [_identity(edge, _home(folder, number, sealers)) for number in range(count)]
-    boot = [f"/ip4/{LOOPBACK}/tcp/{ports[number]}/p2p/{identities[number]}" for number in range(sealers)]
+    boot = [
+        f"/ip4/{machines[number].address}/tcp/{ports[number]}/p2p/{identities[number]}" for number in range(sealers)
+    ]
     genesis = folder / "genesis.json"
     _run(
         *(edge, "genesis", "--consensus", "ibft", "--dir", str(genesis), "--chain-id", str(chain)),
@@ -43,13 +48,14 @@ def ibft_network(folder: Path, *, sealers: int = 4, followers: int = 1) -> Local
     )
     nodes = []
     for number in range(count):
-        home, rpc = _home(folder, number, sealers), ports[count + number]
+        home, rpc, host = _home(folder, number, sealers), ports[count + number], machines[number]
         command = [
             *(edge, "server", "--data-dir", str(home), "--chain", str(genesis), "--log-level", "INFO"),
-            *("--libp2p", f"{LOOPBACK}:{ports[number]}", "--grpc-address", f"{LOOPBACK}:{ports[2 * count + number]}"),
-            *("--jsonrpc", f"{LOOPBACK}:{rpc}", f"--seal={str(number < sealers).lower()}"),
+            *("--libp2p", f"{host.address}:{ports[number]}"),
+            *("--grpc-address", f"{host.address}:{ports[2 * count + number]}"),
+            *("--jsonrpc", f"{host.address}:{rpc}", f"--seal={str(number < sealers).lower()}"),
         ]
-        nodes.append(NodeProcess(f"polygon-edge-{number}", command, rpc, folder / f"{number}.log"))
+        nodes.append(NodeProcess(f"polygon-edge-{number}", command, rpc, folder / f"{number}.log", host))
     return LocalNetwork("ibft", tuple(nodes[:sealers]), tuple(nodes[sealers:]), 0, None, genesis)
 
 
