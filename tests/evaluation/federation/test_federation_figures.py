@@ -5,7 +5,7 @@ import pytest
 from mithridate.errors import BenchmarkError
 from mithridate.evaluation.federation.figures import FACTS, growth_figures, round_figures, shortfalls, work_figures
 from mithridate.evaluation.federation.round_time import RoundTime, check_accuracies
-from mithridate.evaluation.federation.work import FEDAVG, OURS, SECAGG, Work
+from mithridate.evaluation.federation.work import FEDAVG, LEDGERS, OURS, SECAGG, Work
 
 PARTS = {"coordinator": 0.1, "validator-0": 0.2, "validator-1": 0.3, "validator-2": 0.4}
 MINE = Work(OURS, 10, 1000, False, 0.002, 1.0, PARTS, 8100.0, 4000.0, 0.0)
@@ -59,14 +59,16 @@ def test_work_that_grows_faster_than_linearly_is_a_shortfall() -> None:
     assert len(growth_figures(works(1.0))) == 2
 
 
-def test_rounds_are_compared_with_each_of_flowers() -> None:
-    times = {OURS: RoundTime(5, 3, 9.0, 0.95), FEDAVG: RoundTime(5, 3, 6.0, 0.95), SECAGG: RoundTime(5, 3, 24.0, 0.96)}
+def test_rounds_on_each_network_are_compared_with_each_of_flowers() -> None:
+    on_clique, on_ibft = LEDGERS["clique"], LEDGERS["ibft"]
+    ours = {on_clique: RoundTime(5, 3, 9.0, 0.95), on_ibft: RoundTime(5, 3, 3.0, 0.95)}
+    times = {**ours, FEDAVG: RoundTime(5, 3, 6.0, 0.95), SECAGG: RoundTime(5, 3, 24.0, 0.96)}
     ratios = [row["ratio"] for row in round_figures(times) if "a round" in row["name"]]
-    assert ratios == pytest.approx([1.5, 0.375])
-    assert shortfalls([], times) == ["a round takes 9.0 s, FedAvg's 6.0 s"]
+    assert ratios == pytest.approx([1.5, 0.375, 0.5, 0.125])
+    assert shortfalls([], times) == ["a round of Mithridate on Clique takes 9.0 s, FedAvg's 6.0 s"]
     check_accuracies(times)
     with pytest.raises(BenchmarkError, match="models differ"):
-        check_accuracies({**times, OURS: RoundTime(5, 3, 9.0, 0.8)})
+        check_accuracies({**times, on_ibft: RoundTime(5, 3, 9.0, 0.8)})
 
 
 def test_both_facts_about_flower_are_told() -> None:

@@ -10,12 +10,11 @@ from mithridate.evaluation.demo import demo_study
 from mithridate.evaluation.federation.flower_network import play
 from mithridate.evaluation.federation.flower_settings import FlowerRun
 from mithridate.evaluation.federation.profiles import Rounds, neighbourhood
-from mithridate.evaluation.federation.work import FEDAVG, OURS, SECAGG
+from mithridate.evaluation.federation.work import FEDAVG, LEDGERS, SECAGG
 from mithridate.poc.ends import RoundEnds
 from mithridate.poc.run import Poc
 from mithridate.study import Study, load_study
 
-NETWORK = "auto"
 MOST_APART = 0.05
 """Of accuracy, between runtimes that train the same model on the same records."""
 
@@ -45,16 +44,18 @@ def round_times(folder: Path, rounds: Rounds) -> dict[str, RoundTime]:
     """Arm to its seconds a round; the runtimes one after another.
 
     Args:
-        folder: for everybody's files; the three folders below it must be new.
+        folder: for everybody's files; the folders below it must be new.
         rounds: what to play.
 
     Raises:
         BenchmarkError: a runtime did not end in time, or the models differ too much to be of one study.
         RunError: a participant of the proof of concept does not start.
+        LedgerError: a network of the ledger does not start, or is not built.
     """
     file = _study_file(folder, rounds)
     times = {arm: _flower(folder, file, rounds, secure=arm == SECAGG) for arm in (FEDAVG, SECAGG)}
-    times = {OURS: _ours(folder / "poc", load_study(file), rounds), **times}
+    ours = {arm: _ours(folder / kind, load_study(file), rounds, kind) for kind, arm in LEDGERS.items()}
+    times = {**ours, **times}
     check_accuracies(times)
     return times
 
@@ -97,9 +98,9 @@ def _flower(folder: Path, study: Path, rounds: Rounds, *, secure: bool) -> Round
     return RoundTime(rounds.clients, rounds.rounds, seconds, ended[-1]["accuracy"])
 
 
-def _ours(folder: Path, study: Study, rounds: Rounds) -> RoundTime:
+def _ours(folder: Path, study: Study, rounds: Rounds, network: str) -> RoundTime:
     ends = RoundEnds()
-    with Poc(folder, study, NETWORK, ends) as running:
+    with Poc(folder, study, network, ends) as running:
         running.start()
         running.follow(timeout=rounds.limit)
     seconds = fmean(ends.seconds())

@@ -10,6 +10,8 @@ from mithridate.errors import BenchmarkError
 from mithridate.evaluation.federation.workload import Workload
 
 OURS, FEDAVG, SECAGG, SECAGG_LEAST = "Mithridate", "FedAvg", "SecAgg+", "SecAgg+, 3 shares"
+LEDGERS = {"clique": "Mithridate on Clique", "ibft": "Mithridate on IBFT"}
+"""Network of the ledger to the arm that plays rounds on it."""
 
 
 @dataclass(frozen=True)
