@@ -43,7 +43,10 @@ def divide(opened: Integers, weights: Sequence[int]) -> Integers:
     Assumes abs(opened) < 2^62, which the round's bound on norms and weights ensures.
     """
     weight = sum(weights)
-    return (2 * opened + weight) // (2 * weight)
+    doubled = 2 * opened
+    doubled += weight
+    doubled //= 2 * weight
+    return doubled
 
 
 aggregators.register("weighted_mean")(LinearAggregator(by_records, weighted_sum, divide))
