@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from mithridate.aggregation import aggregators
 from mithridate.aggregation.model import next_model
-from mithridate.aggregation.weighted_mean import divide, weighted_sum
+from mithridate.aggregation.weighted_mean import _TILE, divide, weighted_sum
 from mithridate.crypto.fixed_point import encode
-from mithridate.errors import RoundVoid
+from mithridate.errors import RoundVoid, ShapeError
 from mithridate.mpc.shares import ReplicatedShare, reconstruct, share_locally
 
 entries = st.integers(-(2**40), 2**40)
@@ -40,6 +40,22 @@ def test_the_mean_is_the_rational_one_rounded_half_up(case):
     for j, got in enumerate(divide(opened, weights).tolist()):
         exact = Fraction(sum(w * u[j] for w, u in zip(weights, updates, strict=True)), sum(weights))
         assert got - Fraction(1, 2) <= exact < got + Fraction(1, 2)
+
+
+@pytest.mark.parametrize("size", [1, _TILE - 1, _TILE, _TILE + 1, 2 * _TILE + 3])
+def test_the_sum_is_exact_in_the_ring_across_tiles(size):
+    components = np.random.default_rng(size).integers(0, 2**64, (3, size), dtype=np.uint64)
+    weights = [1, 10_000, 2**63]
+    total = weighted_sum(components, weights)
+    for at in {0, size // 2, min(_TILE, size - 1), size - 1}:
+        assert int(total[at]) == sum(w * int(c[at]) for w, c in zip(weights, components, strict=True)) % 2**64
+
+
+@pytest.mark.parametrize("rows", [0, 1, 3])
+def test_there_is_one_weight_a_vector(rows):
+    assert weighted_sum(np.ones((rows, 4), dtype=np.uint64), [2] * rows).tolist() == [2 * rows] * 4
+    with pytest.raises(ShapeError, match=f"{rows + 1} weights for {rows} vectors"):
+        weighted_sum(np.ones((rows, 4), dtype=np.uint64), [2] * (rows + 1))
 
 
 def test_weights_count():

@@ -20,6 +20,12 @@ def test_a_commitment_is_that_of_the_reference() -> None:
     commitment.verify(bytes.fromhex(VECTORS["commitment"]), DOMAIN, NONCE, PAYLOAD)
 
 
+def test_a_commitment_to_a_seed_is_that_of_the_reference() -> None:
+    seed = VECTORS["seed"]
+    made = commitment.commit(Domain(seed["domain"].encode()), NONCE, bytes.fromhex(seed["payload"]))
+    assert made.hex() == seed["commitment"]
+
+
 @pytest.mark.parametrize("name", VECTORS["forged"])
 def test_a_forged_commitment_is_refused(name: str) -> None:
     with pytest.raises(ShareMismatch, match="component_2"):

@@ -76,16 +76,22 @@ def test_sizes_are_bounded() -> None:
         envelope.open_sealed(PRIVATE, sealed + b"\0", CONTEXT)
 
 
+def _open_body(key: bytes, sealed: bytes, context: bytes) -> bytes:
+    out = bytearray(max(0, len(sealed) - envelope.TAG_BYTES))
+    envelope.open_body(key, memoryview(sealed), context, out)
+    return bytes(out)
+
+
 def test_a_body_of_the_reference_opens() -> None:
     key, sealed, context = (bytes.fromhex(BODY[k]) for k in ("key", "sealed", "associated_data"))
-    assert envelope.open_body(key, sealed, context) == bytes.fromhex(BODY["plaintext"])
+    assert _open_body(key, sealed, context) == bytes.fromhex(BODY["plaintext"])
 
 
 @pytest.mark.parametrize("name", BODY["forged"])
 def test_a_forged_body_is_refused(name: str) -> None:
     key, context = bytes.fromhex(BODY["key"]), bytes.fromhex(BODY["associated_data"])
     with pytest.raises(EnvelopeError):
-        envelope.open_body(key, bytes.fromhex(BODY["forged"][name]), context)
+        _open_body(key, bytes.fromhex(BODY["forged"][name]), context)
 
 
 def test_a_body_is_sealed_as_the_reference_does_under_a_key_of_its_own(reference: ModuleType) -> None:
@@ -99,14 +105,21 @@ def test_a_body_is_sealed_as_the_reference_does_under_a_key_of_its_own(reference
 @pytest.mark.parametrize("size", [0, 16, 31, 33])
 def test_a_body_key_has_32_bytes(size: int) -> None:
     with pytest.raises(EnvelopeError, match="this is none"):
-        envelope.open_body(bytes(size), bytes(40), CONTEXT)
+        _open_body(bytes(size), bytes(40), CONTEXT)
 
 
 def test_a_body_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(envelope, "MAX_BODY", 64)
     key, sealed = envelope.seal_body(bytes(64), CONTEXT)
-    assert envelope.open_body(key, sealed, CONTEXT) == bytes(64)
+    assert _open_body(key, sealed, CONTEXT) == bytes(64)
     with pytest.raises(EnvelopeError, match="not 65"):
         envelope.seal_body(bytes(65), CONTEXT)
     with pytest.raises(EnvelopeError, match="this is none"):
-        envelope.open_body(key, sealed + b"\0", CONTEXT)
+        _open_body(key, sealed + b"\0", CONTEXT)
+
+
+@pytest.mark.parametrize("size", [0, 63, 65])
+def test_room_of_another_size_than_the_body_is_refused(size: int) -> None:
+    key, sealed = envelope.seal_body(bytes(64), CONTEXT)
+    with pytest.raises(EnvelopeError, match="this is none"):
+        envelope.open_body(key, sealed, CONTEXT, bytearray(size))

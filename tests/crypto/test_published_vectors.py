@@ -3,9 +3,11 @@
 import json
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
+from blake3 import blake3
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -32,9 +34,20 @@ def test_aes256_ctr() -> None:
 
 
 @pytest.mark.parametrize("vector", VECTORS["aes256_of_zero_block"], ids=lambda v: v["source"])
-def test_expansion_begins_with_the_cipher_of_the_zero_block(vector: dict[str, str], reference: ModuleType) -> None:
-    assert expand(hexed(vector["key"]), 2).tobytes() == hexed(vector["ciphertext"])
-    assert reference.keystream(hexed(vector["key"]), 16) == hexed(vector["ciphertext"])
+def test_aes256_of_zero_block(vector: dict[str, str], reference: ModuleType) -> None:
+    assert reference.aes(hexed(vector["key"]), bytes(16)) == hexed(vector["ciphertext"])
+
+
+def test_expansion_is_what_gcm_makes_of_zeros(reference: ModuleType) -> None:
+    vector = next(each for each in VECTORS["aes256_gcm"] if each["plaintext"] == "00" * 16)
+    assert expand(hexed(vector["key"]), 2).tobytes() == hexed(vector["sealed"])[:16]
+    assert reference.keystream(hexed(vector["key"]), 16) == hexed(vector["sealed"])[:16]
+
+
+@pytest.mark.parametrize("vector", VECTORS["blake3"], ids=lambda v: v["source"])
+def test_blake3(vector: dict[str, Any]) -> None:
+    message = bytes(index % 251 for index in range(vector["length"]))
+    assert blake3(message).hexdigest() == vector["hash"]
 
 
 @pytest.mark.parametrize("vector", VECTORS["aes256_gcm"], ids=lambda v: v["source"])

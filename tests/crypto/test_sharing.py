@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from mithridate.crypto import sharing
-from mithridate.crypto.sharing import MAX_LENGTH, Component, expand, reconstruct, share
+from mithridate.crypto.sharing import MAX_LENGTH, expand, expand_into, reconstruct, share
 from mithridate.errors import ShapeError, ShareMismatch
 
 VECTORS = json.loads((Path(__file__).parent / "vectors" / "sharing.json").read_text())
@@ -59,26 +59,16 @@ def test_any_two_components_of_a_constant_look_uniform() -> None:
 def test_secrets_do_not_show_in_a_repr() -> None:
     shared = share(np.arange(3, dtype=np.uint64))
     assert repr(shared) == "SharedVector()"
-    assert repr(Component(3, seed=shared.seed0)) == "Component(length=3)"
 
 
 @settings(max_examples=40)
-@given(lengths, st.booleans())
-def test_a_component_is_written_where_it_is_wanted(length: int, as_seed: bool) -> None:
+@given(lengths)
+def test_a_component_is_written_where_it_is_wanted(length: int) -> None:
     seed = bytes(range(32))
-    full = expand(seed, length)
-    component = Component(length, seed=seed) if as_seed else Component(length, full=full)
     rows = np.zeros((3, length), np.uint64)
-    component.write_to(rows[1])
-    assert np.array_equal(rows[1], full)
+    expand_into(seed, rows[1])
+    assert np.array_equal(rows[1], expand(seed, length))
     assert not rows[[0, 2]].any()
-    assert np.array_equal(component.vector(), full)
-
-
-@pytest.mark.parametrize("out", [np.zeros(3, np.uint64), np.zeros(4, np.int64), np.zeros((2, 2), np.uint64)])
-def test_room_of_another_shape_or_type_is_refused(out: NDArray[Any]) -> None:
-    with pytest.raises(ShapeError, match="4 ring elements"):
-        Component(4, seed=bytes(32)).write_to(out)
 
 
 @pytest.mark.parametrize("secret", [np.zeros((2, 2), np.uint64), np.zeros(2, np.int64), np.zeros(2), np.uint64(3)])
@@ -105,12 +95,7 @@ def test_a_seed_is_32_bytes(size: int) -> None:
     with pytest.raises(ShareMismatch, match="32 bytes"):
         expand(bytes(size), 4)
     with pytest.raises(ShareMismatch, match="32 bytes"):
-        Component(4, seed=bytes(size)).write_to(np.zeros(4, np.uint64))
-
-
-def test_a_component_of_nothing_is_refused() -> None:
-    with pytest.raises(ShareMismatch, match="neither"):
-        Component(4).vector()
+        expand_into(bytes(size), np.zeros(4, np.uint64))
 
 
 def test_reconstruct_wants_one_shape() -> None:

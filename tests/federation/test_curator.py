@@ -13,6 +13,7 @@ from mithridate.crypto.fixed_point import encode
 from mithridate.crypto.keys import generate, public_from_bytes
 from mithridate.errors import EncodingError
 from mithridate.federation.curator import curated_context
+from mithridate.federation.packing import join, split
 from mithridate.federation.submission import make_submission, parse
 from mithridate.federation.validator import Validator
 from mithridate.ledger.interface import AttemptState, Phase
@@ -54,9 +55,11 @@ def altered(at: int, change: Callable[[Any], Any]) -> Curate:
     """One item of the curator's own message is changed."""
 
     def curate(federation: Any, state: AttemptState) -> bytes:
-        items = msgpack.unpackb(federation.parties.curator.curate(state))
+        message = federation.parties.curator.curate(state)
+        head, body = split(message, len(message))
+        items = [*msgpack.unpackb(head), bytes(body)]
         items[at] = change(items[at])
-        return bytes(msgpack.packb(items))
+        return join(msgpack.packb(items[:-1]), items[-1])
 
     return curate
 
@@ -102,7 +105,7 @@ REFUSED: dict[str, tuple[Curate, str]] = {
     ),
     "replayed from the attempt before": (of_the_attempt_before, "replayed"),
     "of another length": (of_another_length, "parameters"),
-    "not a message": (lambda federation, state: b"no message", "msgpack"),
+    "not a message": (lambda federation, state: b"no message", "cut short, or of another version"),
     "too large": (altered(BODY, lambda body: body + bytes(3000)), "at most"),
     "training that diverged": (fails, "diverged"),
 }

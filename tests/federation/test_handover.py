@@ -14,7 +14,7 @@ from mithridate.crypto import keys
 from mithridate.errors import MithridateError, RoundVoid, TamperingDetected
 from mithridate.federation.handover import Kept, KeptShape, handover_context, secret_of, settle, take_over
 from mithridate.federation.standings import SharedStanding
-from mithridate.federation.submission import OpenedShare, make_submission, open_submission, parse
+from mithridate.federation.submission import make_submission, open_submission, parse
 from mithridate.mpc.peers import memory_peers
 from mithridate.mpc.shares import ReplicatedShare, reconstruct, share_locally
 
@@ -45,7 +45,7 @@ def message(rank: int, secret: Any, shape: KeptShape) -> bytes:
     return make_submission(secret, context, SIGNERS[rank], [key.public_key() for key in ENVELOPES])[0]
 
 
-def opened_by(rank: int, messages: dict[int, bytes], shape: KeptShape) -> dict[int, OpenedShare]:
+def opened_by(rank: int, messages: dict[int, bytes], shape: KeptShape) -> dict[int, ReplicatedShare]:
     """What one of the new committee opens, by the old one's ranks."""
     opened = {}
     for sender, sent in messages.items():

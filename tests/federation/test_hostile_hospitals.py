@@ -15,6 +15,7 @@ from mithridate.crypto.domains import COMPONENTS, Domain
 from mithridate.crypto.fixed_point import encode
 from mithridate.crypto.sharing import PARTIES, share
 from mithridate.federation.hospital import Hospital
+from mithridate.federation.packing import join, split
 from mithridate.federation.submission import BODY, VERSION, make_submission, parse
 from mithridate.ledger.accounts import new_account
 from mithridate.ledger.interface import AttemptState
@@ -70,9 +71,10 @@ def altered(at: int, change: Callable[[Any], Any]) -> type[Hostile]:
 
     def forge(self: Hostile, state: AttemptState) -> Sealed:
         message, digest = self.honest_message(state)
-        items = msgpack.unpackb(message)
+        head, body = split(message, len(message))
+        items = [*msgpack.unpackb(head), bytes(body)]
         items[at] = change(items[at])
-        return msgpack.packb(items), digest
+        return join(msgpack.packb(items[:-1]), items[-1]), digest
 
     return forges(forge)
 
@@ -122,7 +124,7 @@ def made_by_hand(
         )
         for rank, validator in enumerate(self._ledger.validators())
     ]
-    message = msgpack.packb([VERSION, header, signature, envelopes, sealed_body])
+    message = join(msgpack.packb([VERSION, header, signature, envelopes]), sealed_body)
     return message, parse(message, self._layout.size).header.digest()
 
 
@@ -228,7 +230,7 @@ ROWS: dict[str, Row] = {
     ),
     "a message too large": Row(altered(SEALED_BODY, lambda body: body + bytes(2000)), "envelope", "at most"),
     "no message at all": Row(
-        forges(lambda self, state: (b"not a message", os.urandom(32))), "envelope", "not the msgpack it should be"
+        forges(lambda self, state: (b"not a message", os.urandom(32))), "envelope", "cut short, or of another version"
     ),
     "the body holds another component than was committed to": Row(
         forges(lambda self, state: made_by_hand(self, state, body=lambda x2: x2 + np.uint64(1))),

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mithridate.errors import MessageError
-from mithridate.federation.packing import shown, unpack_array
+from mithridate.federation.packing import join, shown, split, unpack_array
 
 flat = st.lists(st.one_of(st.none(), st.booleans(), st.integers(-(2**63), 2**64 - 1), st.binary()), max_size=8)
 
@@ -37,6 +37,35 @@ def test_anything_else_is_refused(data: bytes, arrays: int) -> None:
         return
     assert len(data) <= 100
     assert len(items) <= 4
+
+
+@given(st.binary(max_size=300), st.binary(max_size=300), st.sampled_from([bytes, bytearray, memoryview]))
+def test_what_was_joined_is_split_without_a_copy(head: bytes, bulk: bytes, buffer: Any) -> None:
+    data = buffer(join(head, bulk))
+    parts = split(data, 606)
+    assert parts == (head, bulk)
+    assert all(part.obj is (data.obj if buffer is memoryview else data) for part in parts)
+
+
+@given(st.binary(max_size=20))
+def test_noise_is_split_only_where_it_is_as_long_as_it_says(data: bytes) -> None:
+    try:
+        head, bulk = split(data, 16)
+    except MessageError:
+        return
+    assert join(head, bulk) == data
+    assert len(data) <= 16
+
+
+@pytest.mark.parametrize("data", [b"", bytes(5), join(b"head", b"bulk")[:-1], join(b"head", b"bulk") + b"\0"])
+def test_what_is_not_as_long_as_it_says_is_refused(data: bytes) -> None:
+    with pytest.raises(MessageError, match="cut short, or of another version"):
+        split(data, 100)
+
+
+def test_nothing_is_split_beyond_the_limit() -> None:
+    with pytest.raises(MessageError, match="at most 13 are allowed"):
+        split(join(b"head", b"bulk"), 13)
 
 
 @pytest.mark.parametrize(

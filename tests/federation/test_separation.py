@@ -21,6 +21,7 @@ from mithridate.crypto.keys import private_from_pem
 from mithridate.data.dataset import Dataset
 from mithridate.federation import submission
 from mithridate.federation.hospital import Hospital
+from mithridate.federation.packing import split
 from mithridate.federation.parties import Committee
 from mithridate.federation.prepared import Prepared
 from mithridate.federation.site import Site
@@ -345,8 +346,9 @@ def test_every_party_has_keys_of_its_own_that_only_it_may_read(scene: Scene) -> 
 
 def parts_of(message: bytes) -> dict[str, bytes]:
     """What of a message must never occur twice."""
-    _, header, signature, envelopes, body = msgpack.unpackb(message)
-    parts = {"signature": signature, "body": body}
+    head, body = split(message, len(message))
+    _, header, signature, envelopes = msgpack.unpackb(head)
+    parts = {"signature": signature, "body": bytes(body)}
     parts |= {f"commitment {i}": each for i, each in enumerate(msgpack.unpackb(header)[-3:])}
     parts |= {f"ephemeral point {i}": each[1:34] for i, each in enumerate(envelopes)}
     return parts | {f"nonce {i}": each[34:46] for i, each in enumerate(envelopes)}

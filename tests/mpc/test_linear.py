@@ -147,6 +147,14 @@ def test_opening_gives_every_validator_the_secret(secret):
     assert all(np.array_equal(value, secret) for value in opened)
 
 
+@pytest.mark.parametrize(
+    "secret", [np.array(2**64 - 1, dtype=np.uint64), np.arange(24, dtype=np.uint64).reshape(4, 6).T]
+)
+def test_a_single_number_and_what_does_not_lie_in_one_piece_are_opened(secret):
+    shares = [ReplicatedShare(s.rank, s.first.T, s.second.T) for s in share_locally(secret.T)]
+    assert all(np.array_equal(v, secret) for v in at_every_validator(lambda p: open_share(shares[p.rank], p)))
+
+
 @pytest.mark.parametrize("component", ["first", "second"])
 @pytest.mark.parametrize("culprit", [0, 1, 2])
 def test_one_validator_that_alters_a_component_is_noticed_by_the_one_it_deceives(culprit, component):

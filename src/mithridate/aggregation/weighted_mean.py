@@ -9,10 +9,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from mithridate.aggregation.registry import Integers, LinearAggregator, TrackRecord, aggregators
+from mithridate.errors import ShapeError
 from mithridate.mpc.shares import RingArray
 
-_TILE = 2**14
-"""128 KiB: the sum and a term stay in the processor's second-level cache."""
+_TILE = 2**16
+"""512 KiB: the part of the sum that is added to stays in the processor's second-level cache."""
 
 
 def by_records(records: Sequence[int], earlier: Sequence[TrackRecord]) -> list[int]:
@@ -21,15 +22,18 @@ def by_records(records: Sequence[int], earlier: Sequence[TrackRecord]) -> list[i
 
 
 def weighted_sum(components: RingArray, weights: Sequence[int]) -> RingArray:
-    """Sum of weight times vector, (d,) uint64 mod 2^64, of components (n, d) uint64."""
-    total = np.zeros(components.shape[1], dtype=np.uint64)
-    term = np.empty(min(_TILE, total.size), dtype=np.uint64)
-    # numpy multiplies matrices of integers entry by entry: in tiles that stay in the cache it takes half the time.
+    """Sum of weight times vector, (d,) uint64 mod 2^64, of components (n, d) uint64.
+
+    Raises:
+        ShapeError: there is not one weight a vector.
+    """
+    if len(components) != len(weights):
+        raise ShapeError(f"{len(weights)} weights for {len(components)} vectors")
+    factors, total = np.array(weights, dtype=np.uint64), np.empty(components.shape[1], dtype=np.uint64)
+    # Multiplies and adds in one step, unlike numpy's product of integer matrices.
     for start in range(0, total.size, _TILE):
-        part = total[start : start + _TILE]
-        for component, weight in zip(components, weights, strict=True):
-            np.multiply(component[start : start + _TILE], np.uint64(weight), out=term[: part.size])
-            part += term[: part.size]
+        tile = slice(start, start + _TILE)
+        np.einsum("nd,n->d", components[:, tile], factors, out=total[tile])
     return total
 
 
@@ -39,7 +43,10 @@ def divide(opened: Integers, weights: Sequence[int]) -> Integers:
     Assumes abs(opened) < 2^62, which the round's bound on norms and weights ensures.
     """
     weight = sum(weights)
-    return (2 * opened + weight) // (2 * weight)
+    doubled = 2 * opened
+    doubled += weight
+    doubled //= 2 * weight
+    return doubled
 
 
 aggregators.register("weighted_mean")(LinearAggregator(by_records, weighted_sum, divide))

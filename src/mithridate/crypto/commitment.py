@@ -1,8 +1,13 @@
-"""Commitments by SHA-256: binding while it resists collisions, hiding while the nonce or value has 256 random bits."""
+"""Commitments by a hash: binding while it resists collisions, hiding while the nonce or value has 256 random bits.
+
+The hash is SHA-256, but for component 2, which is 8 bytes a parameter: there it is BLAKE3, several times as fast.
+"""
 
 import hashlib
 import hmac
 import secrets
+
+from blake3 import blake3
 
 from mithridate.crypto.domains import Domain
 from mithridate.errors import ShareMismatch
@@ -17,7 +22,7 @@ def fresh_nonce() -> bytes:
 
 
 def commit(domain: Domain, nonce: bytes, *payload: bytes | bytearray | memoryview) -> bytes:
-    """SHA-256(domain's tag || nonce || payload ...), 32 bytes.
+    """H(domain's tag || nonce || payload ...), 32 bytes; H is BLAKE3 for component 2, SHA-256 for all else.
 
     The payload's parts are hashed as one string, so a domain fixes their lengths, all but one.
 
@@ -31,7 +36,7 @@ def commit(domain: Domain, nonce: bytes, *payload: bytes | bytearray | memoryvie
     """
     if len(nonce) != NONCE_BYTES:
         raise ShareMismatch(f"a commitment's nonce is {NONCE_BYTES} bytes, got {len(nonce)}")
-    digest = hashlib.sha256(domain.tag + nonce)
+    digest = (blake3 if domain is Domain.COMPONENT_2 else hashlib.sha256)(domain.tag + nonce)
     for part in payload:
         digest.update(part)
     return digest.digest()

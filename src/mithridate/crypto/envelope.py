@@ -87,19 +87,24 @@ def seal_body(plaintext: bytes | bytearray | memoryview, associated_data: bytes)
     return key, AESGCM(key).encrypt(_BODY_NONCE, plaintext, VERSION + associated_data)
 
 
-def open_body(key: bytes, sealed: bytes | bytearray | memoryview, associated_data: bytes) -> bytes:
-    """The plaintext of a body.
+def open_body(
+    key: bytes, sealed: bytes | bytearray | memoryview, associated_data: bytes, out: bytearray | memoryview
+) -> None:
+    """Writes the plaintext of a body over `out`. What is there after an error is not authentic and of no use.
+
+    Args:
+        out: writable bytes, 16 fewer than `sealed` has.
 
     Raises:
         EnvelopeError: altered, of another size, or sealed under another key or with other associated data.
     """
     size = memoryview(sealed).nbytes
-    if len(key) != KEY_BYTES or not TAG_BYTES <= size <= MAX_BODY + TAG_BYTES:
+    if len(key) != KEY_BYTES or not TAG_BYTES <= size <= MAX_BODY + TAG_BYTES or len(out) != size - TAG_BYTES:
         raise EnvelopeError(
             f"a body has {TAG_BYTES} to 2^30 + {TAG_BYTES} bytes and a key of {KEY_BYTES}; this is none"
         )
     try:
-        return AESGCM(key).decrypt(_BODY_NONCE, sealed, VERSION + associated_data)
+        AESGCM(key).decrypt_into(_BODY_NONCE, sealed, VERSION + associated_data, out)
     except InvalidTag as error:
         raise EnvelopeError(
             "the body does not open: it was altered, or sealed in another study, round or attempt"

@@ -2,7 +2,7 @@
 
 x = x0 + x1 + x2 mod 2^64; validator i holds x_i and x_{(i+1) mod 3} (Araki, Furukawa, Lindell, Nof, Ohara, CCS 2016;
 ABY3: Mohassel, Rindal, CCS 2018). Any one validator's two components look uniform and independent of x as long as
-AES-256-CTR is a pseudorandom generator and the seeds come from the operating system.
+AES-256 in counter mode is a pseudorandom generator and the seeds come from the operating system.
 """
 
 import secrets
@@ -35,43 +35,6 @@ class SharedVector:
     x2: Ring = field(repr=False)
 
 
-@dataclass(frozen=True, eq=False)
-class Component:
-    """One component x_i of a shared vector, either as its seed (expanded when used) or in full.
-
-    Args:
-        length: d, the number of ring elements.
-        seed: 32 bytes; None for a component held in full.
-        full: (d,) uint64, read only; None for a component held as its seed.
-    """
-
-    length: int
-    seed: bytes | None = field(default=None, repr=False)
-    full: Ring | None = field(default=None, repr=False)
-
-    def vector(self) -> Ring:
-        """x_i as (d,) uint64; expanded anew at each call when held as a seed."""
-        return expand(self._seed(), self.length) if self.full is None else self.full
-
-    def write_to(self, out: Ring) -> None:
-        """Writes x_i over `out`, (d,) uint64 and contiguous, without a copy in between.
-
-        Raises:
-            ShapeError: `out` has another length or type.
-        """
-        if out.shape != (self.length,) or out.dtype != np.uint64:
-            raise ShapeError(f"room for {self.length} ring elements is needed, got {out.dtype} {out.shape}")
-        if self.full is None:
-            _fill(self._seed(), out)
-        else:
-            out[:] = self.full
-
-    def _seed(self) -> bytes:
-        if self.seed is None:
-            raise ShareMismatch("a component is held as a seed or in full, this one as neither")
-        return self.seed
-
-
 def share(secret: Ring) -> SharedVector:
     """Splits a secret into three components with fresh seeds from the operating system.
 
@@ -97,7 +60,7 @@ def reconstruct(x0: Ring, x1: Ring, x2: Ring) -> Ring:
 
 
 def expand(seed: bytes, length: int) -> Ring:
-    """The first 8 * length bytes of AES-256-CTR under the seed, counter from zero, as (length,) little-endian uint64.
+    """The component that a seed stands for: see `expand_into`.
 
     Raises:
         ShapeError: length is negative or above 2^27.
@@ -105,11 +68,20 @@ def expand(seed: bytes, length: int) -> Ring:
     """
     _check_length(length)
     out = np.empty(length, dtype="<u8")
-    _fill(seed, out)
+    expand_into(seed, out)
     return out
 
 
-def _fill(seed: bytes, out: Ring) -> None:
+def expand_into(seed: bytes, out: Ring) -> None:
+    """Writes the component that a seed stands for over `out`: AES-256-CTR, counter from 2, little-endian uint64.
+
+    Args:
+        seed: 32 bytes.
+        out: (d,) uint64, contiguous.
+
+    Raises:
+        ShareMismatch: the seed is not 32 bytes.
+    """
     target = out.view(np.uint8).data
     encryptor = _cipher(seed)
     for start in range(0, len(target), len(_ZEROS)):
@@ -144,7 +116,8 @@ def _keystream(seed: bytes, length: int) -> Iterator[tuple[int, Ring]]:
 def _cipher(seed: bytes) -> CipherContext:
     if len(seed) != SEED_BYTES:
         raise ShareMismatch(f"a seed is {SEED_BYTES} bytes, got {len(seed)}")
-    return Cipher(algorithms.AES(seed), modes.CTR(bytes(16))).encryptor()
+    # GCM's keystream without its tag: OpenSSL has wide instructions (VAES) for GCM, and not for CTR by itself.
+    return Cipher(algorithms.AES(seed), modes.GCM(bytes(12))).encryptor()
 
 
 def _check_length(length: int) -> None:

@@ -1,6 +1,5 @@
-"""Time of secure aggregation at a hospital and a validator; its floor is AES-256-GCM and SHA-256 of the same bytes."""
+"""Time of secure aggregation at a hospital and a validator; its floor is AES-256-GCM and BLAKE3 of the same bytes."""
 
-import hashlib
 import secrets
 import statistics
 import time
@@ -9,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypedDict
 
 import numpy as np
+from blake3 import blake3
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from mithridate.aggregation.weighted_mean import weighted_sum
@@ -17,7 +17,6 @@ from mithridate.crypto.domains import Domain
 from mithridate.crypto.fixed_point import encode
 from mithridate.crypto.sharing import PARTIES, Ring, reconstruct, share
 from mithridate.errors import BenchmarkError
-from mithridate.federation.opened import stacked
 from mithridate.federation.submission import (
     BODY,
     OPENING_BYTES,
@@ -27,6 +26,7 @@ from mithridate.federation.submission import (
     parse,
     parse_part,
 )
+from mithridate.mpc.shares import unwritten
 
 
 class Figure(TypedDict):
@@ -140,13 +140,11 @@ def _open_and_sum(
     """((seconds to open and check, seconds to sum), the two summed components)."""
     key, signer = parties.envelope_keys[rank], parties.signing_key.public_key()
     started = time.perf_counter()
-    opened = [
-        open_submission(parse_part(part, context.length), rank, key, context, signer, digest)
-        for part, context, digest in zip(parts, parties.contexts, digests, strict=True)
-    ]
+    shares = unwritten(rank, (len(parts), parties.updates[0].size))
+    for row, (part, context, digest) in enumerate(zip(parts, parties.contexts, digests, strict=True)):
+        open_submission(parse_part(part, context.length), rank, key, context, signer, digest, into=shares[row])
     checked = time.perf_counter()
-    shares = stacked(rank, opened, parties.updates[0].size)
-    weights = [1] * len(opened)
+    weights = [1] * len(parts)
     sums = weighted_sum(shares.first, weights), weighted_sum(shares.second, weights)
     return (checked - started, time.perf_counter() - checked), sums
 
@@ -161,7 +159,7 @@ def _check(sums: list[tuple[Ring, Ring]], updates: tuple[Ring, ...]) -> None:
 
 def _floor(update: Ring) -> Callable[[], object]:
     key, data = secrets.token_bytes(32), update.view(np.uint8).data
-    return lambda: (AESGCM(key).encrypt(bytes(12), data, None), hashlib.sha256(data).digest())
+    return lambda: (AESGCM(key).encrypt(bytes(12), data, None), blake3(data).digest())
 
 
 def _median_ms(step: Callable[[], object], repeats: int) -> float:

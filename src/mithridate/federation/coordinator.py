@@ -1,5 +1,6 @@
 """The coordinator's role: open rounds and relay sealed messages, none of which it can read."""
 
+import os
 import re
 import shutil
 import threading
@@ -14,6 +15,7 @@ from mithridate.federation.submission import parse
 from mithridate.ledger.interface import COMMITTEE_SIZE, AttemptState, Draw, Ledger
 
 _CURATED = "curator.curated"
+_MESSAGE = ".msg"
 
 
 class Coordinator:
@@ -104,7 +106,12 @@ class Coordinator:
 
     def senders(self, state: AttemptState) -> list[int]:
         """The hospitals whose messages of an attempt are here, ascending."""
-        return sorted(int(path.stem) for path in self._path(state, 0).parent.glob("*.msg"))
+        try:
+            names = os.listdir(self._path(state, 0).parent)
+        except FileNotFoundError:
+            # Nothing was handed in yet, or the attempt is over.
+            return []
+        return sorted(int(name.removesuffix(_MESSAGE)) for name in names if name.endswith(_MESSAGE))
 
     def part(self, state: AttemptState, sender: int, rank: int) -> bytes:
         """What validator `rank` may have of one hospital's message; raises MessageError if it is not there."""
@@ -195,7 +202,7 @@ class Coordinator:
         return self._path(state, 0).with_name(f"validator-{place}.handover")
 
     def _path(self, state: AttemptState, sender: int) -> Path:
-        return self._mailbox / f"{state.round}-{state.attempt}" / f"{sender}.msg"
+        return self._mailbox / f"{state.round}-{state.attempt}" / f"{sender}{_MESSAGE}"
 
 
 def _read(path: Path) -> bytes:

@@ -112,7 +112,6 @@ def open_curated(
         raise EnvelopeError("the curator delivered nothing for this attempt")
     parsed = parse_part(part, context.length)
     digest = parsed.header.digest()
-    opened = open_submission(parsed, rank, key, context, curator, digest)
-    shares = ReplicatedShare(rank, *opened.vectors())
+    shares = open_submission(parsed, rank, key, context, curator, digest)
     half = context.length // 2
     return CuratedShares(shares[:half], shares[half:]), digest

@@ -21,7 +21,7 @@ from mithridate.errors import MessageError, RoundVoid, TamperingDetected
 from mithridate.federation.opened import agree, exchange
 from mithridate.federation.robust import memory_shape
 from mithridate.federation.standings import SharedStanding
-from mithridate.federation.submission import HASH_BYTES, OpenedShare, RoundContext
+from mithridate.federation.submission import HASH_BYTES, RoundContext
 from mithridate.ledger.interface import AttemptState
 from mithridate.mpc.linear import open_share
 from mithridate.mpc.peers import Peers
@@ -127,7 +127,7 @@ def settle(digests: Sequence[bytes], peers: Peers) -> list[int]:
     return [rank for rank, rule in enumerate(agree(rules, peers)) if rule is Rule.ACCEPTED]
 
 
-def take_over(opened: Mapping[int, OpenedShare], shape: KeptShape, peers: Peers) -> Kept:
+def take_over(opened: Mapping[int, ReplicatedShare], shape: KeptShape, peers: Peers) -> Kept:
     """This validator's shares of what the old committee kept, jointly with the two others of the new one.
 
     Args:
@@ -141,7 +141,7 @@ def take_over(opened: Mapping[int, OpenedShare], shape: KeptShape, peers: Peers)
     """
     if len(opened) < ENOUGH:
         raise RoundVoid(f"{len(opened)} of the last committee handed over what it keeps: {ENOUGH} are needed")
-    given = {rank: ReplicatedShare(peers.rank, *share.vectors()) for rank, share in sorted(opened.items())}
+    given = dict(sorted(opened.items()))
     waited, rounds = _counted(given, shape, peers)
     total = _added_up(given, shape.component, peers)
     standing = SharedStanding(total[: shape.hospitals], waited)

@@ -3,16 +3,14 @@
 import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-
-import numpy as np
+from dataclasses import dataclass, replace
 
 from mithridate.crypto.keys import PrivateKey, public_from_bytes
 from mithridate.errors import EnvelopeError, MessageError, ProtocolError, ShareMismatch, TamperingDetected
-from mithridate.federation.submission import OpenedShare, RoundContext, open_submission, parse_part
+from mithridate.federation.submission import RoundContext, open_submission, parse_part
 from mithridate.ledger.interface import AttemptState, HospitalRecord
 from mithridate.mpc.peers import Peers
-from mithridate.mpc.shares import VALIDATORS, ReplicatedShare
+from mithridate.mpc.shares import VALIDATORS, ReplicatedShare, unwritten
 from mithridate.verification.verdict import Rule, rule_of
 
 
@@ -74,45 +72,36 @@ class Recipient:
             parts: hospital to this validator's part of its message; hostile.
             peers: the channel to the other validators.
         """
-        rules, opened, reasons = [], {}, {}
+        rules, reasons = [], {}
+        opened: list[int] = []
+        # Row by row, in the order in which they are opened: a row whose message is refused serves the next one.
+        room = unwritten(self.rank, (len(state.submissions), self.parameters))
         for hospital in self.roster:
             rule = Rule.ABSENT
             if hospital.index in state.submissions:
                 try:
-                    opened[hospital.index] = self._open_one(state, hospital, parts.get(hospital.index))
+                    self._open_one(state, hospital, parts.get(hospital.index), room[len(opened)])
+                    opened.append(hospital.index)
                     rule = Rule.ACCEPTED
                 except ProtocolError as error:
                     rule, reasons[hospital.index] = rule_of(error), str(error)
             rules.append(rule)
         agreed = agree(rules, peers)
         indices = tuple(index for index, rule in enumerate(agreed) if rule is Rule.ACCEPTED)
-        return OpenedUpdates(
-            agreed, indices, stacked(self.rank, [opened[index] for index in indices], self.parameters), reasons
-        )
+        held = OpenedUpdates(agreed, tuple(opened), room[: len(opened)], reasons)
+        return replace(held, indices=indices, shares=held.rows(indices))
 
-    def _open_one(self, state: AttemptState, hospital: HospitalRecord, part: bytes | None) -> OpenedShare:
+    def _open_one(
+        self, state: AttemptState, hospital: HospitalRecord, part: bytes | None, row: ReplicatedShare
+    ) -> None:
         if part is None:
             raise EnvelopeError(f"hospital-{hospital.index} committed on the ledger and delivered nothing")
         context = RoundContext(
             self.study_id, state.round, state.attempt, hospital.index, state.base_hash, self.parameters
         )
         signing_key, digest = public_from_bytes(hospital.signing_key), state.submissions[hospital.index]
-        return open_submission(parse_part(part, self.parameters), self.rank, self.key, context, signing_key, digest)
-
-
-def stacked(rank: int, opened: Sequence[OpenedShare], parameters: int) -> ReplicatedShare:
-    """The shares of n updates, (n, d), row by row; components held as seeds are expanded.
-
-    Args:
-        rank: this validator's.
-        opened: n opened submissions.
-        parameters: d.
-    """
-    first = np.empty((len(opened), parameters), dtype=np.uint64)
-    second = np.empty_like(first)
-    for row, share in enumerate(opened):
-        share.write_to(first[row], second[row])
-    return ReplicatedShare(rank, first, second)
+        parsed = parse_part(part, self.parameters)
+        open_submission(parsed, self.rank, self.key, context, signing_key, digest, into=row)
 
 
 def agree(rules: Sequence[Rule], peers: Peers) -> tuple[Rule, ...]:

@@ -1,6 +1,10 @@
-"""Arrays of msgpack from other parties, read within bounds: of bytes, of items, and of arrays within arrays."""
+"""Arrays of msgpack from other parties, read within bounds: of bytes, of items, and of arrays within arrays.
+
+Bulk data travels behind such an array, not in it, so that nobody copies it to read what is before it.
+"""
 
 import itertools
+import struct
 from typing import Any
 
 import msgpack  # type: ignore[import-untyped]
@@ -8,6 +12,7 @@ import msgpack  # type: ignore[import-untyped]
 from mithridate.errors import MessageError
 
 _Bytes = bytes | bytearray | memoryview
+_SIZES = struct.Struct(">HI")
 
 
 def unpack_array(
@@ -26,8 +31,7 @@ def unpack_array(
     Raises:
         MessageError: larger, or no such array.
     """
-    if len(data) > limit:
-        raise MessageError(f"a message of {len(data)} bytes where at most {limit} are allowed")
+    _check_size(data, limit)
     ended = itertools.count(1)
 
     def bounded(array: list[Any]) -> list[Any]:
@@ -50,6 +54,35 @@ def unpack_array(
     if type(array) is not list or (size is not None and len(array) != size):
         raise MessageError(f"a message is an array{'' if size is None else f' of {size} items'}")
     return array
+
+
+def join(head: bytes, bulk: _Bytes) -> bytes:
+    """Sizes of the head (2 bytes) and the bulk (4 bytes), big-endian || head || bulk; below 64 KiB and 4 GiB."""
+    return b"".join((_SIZES.pack(len(head), len(bulk)), head, bulk))
+
+
+def split(data: _Bytes, limit: int) -> tuple[memoryview, memoryview]:
+    """The inverse of `join`: (head, bulk), both views of `data`.
+
+    Args:
+        data: hostile.
+        limit: the most bytes that are read at all.
+
+    Raises:
+        MessageError: larger, or not as long as its sizes say.
+    """
+    _check_size(data, limit)
+    view, start = memoryview(data), _SIZES.size
+    head, bulk = _SIZES.unpack(view[:start]) if len(view) >= start else (0, 0)
+    if len(view) != start + head + bulk:
+        said = start + head + bulk
+        raise MessageError(f"a message of {len(view)} bytes whose sizes say {said}: cut short, or of another version")
+    return view[start : start + head], view[start + head :]
+
+
+def _check_size(data: _Bytes, limit: int) -> None:
+    if len(data) > limit:
+        raise MessageError(f"a message of {len(data)} bytes where at most {limit} are allowed")
 
 
 def shown(value: object) -> str:

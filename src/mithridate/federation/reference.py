@@ -147,8 +147,7 @@ def open_reference(
     Raises:
         ProtocolError: whatever is wrong with the message; the study cannot begin.
     """
-    opened = open_submission(parse_part(part, context.length), rank, key, context, curator, digest)
-    flat = ReplicatedShare(rank, *opened.vectors())
+    flat = open_submission(parse_part(part, context.length), rank, key, context, curator, digest)
     split = shape.samples * prod(shape.shape)
     inputs = flat[:split].reshape(shape.samples, *shape.shape)
     return ReferenceShares(inputs, flat[split:].reshape(shape.samples, shape.classes))

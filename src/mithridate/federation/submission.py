@@ -1,9 +1,10 @@
 """A hospital's message of one round: its update in replicated shares, committed to, sealed to the validators, signed.
 
-The message is a msgpack array [version, header, signature, envelopes, body]. The header names the study, round,
-attempt, hospital, base model and length, and commits to the three components. Validator i's envelope opens components i
-and i + 1 mod 3: a seed or, for component 2, the key of the body; each with the nonce of its commitment. The body is
-component 2 in full. The coordinator gives each validator its part: [version, header, signature, rank, envelope, body].
+The message is a msgpack array [version, header, signature, envelopes] and, behind it, the body. The header names the
+study, round, attempt, hospital, base model and length, and commits to the three components. Validator i's envelope
+opens components i and i + 1 mod 3: a seed or, for component 2, the key of the body; each with the nonce of its
+commitment. The body is component 2 in full. The coordinator gives each validator its part: [version, header, signature,
+rank, envelope] and, unless it is validator 0, the body.
 """
 
 import hashlib
@@ -17,16 +18,17 @@ import numpy as np
 from mithridate.crypto import commitment, envelope, signing
 from mithridate.crypto.domains import COMPONENTS, Domain
 from mithridate.crypto.keys import PrivateKey, PublicKey
-from mithridate.crypto.sharing import MAX_LENGTH, PARTIES, SEED_BYTES, Component, Ring, share
+from mithridate.crypto.sharing import MAX_LENGTH, PARTIES, SEED_BYTES, Ring, expand_into, share
 from mithridate.errors import MessageError, ShapeError, ShareMismatch, StaleError
-from mithridate.federation.packing import shown, unpack_array
+from mithridate.federation.packing import join, shown, split, unpack_array
+from mithridate.mpc.shares import ReplicatedShare, unwritten
 
-VERSION = 1
+VERSION = 2
 HASH_BYTES = 32
 # An opening is a seed or key with its commitment's nonce; an envelope holds two.
 OPENING_BYTES = SEED_BYTES + commitment.NONCE_BYTES
 ENVELOPE_BYTES = 2 * OPENING_BYTES + envelope.OVERHEAD
-# All of a message but 8 bytes a parameter: 876 bytes at most, with the widest integers.
+# All of a message but 8 bytes a parameter: 861 bytes at most, with the widest integers.
 MAX_OVERHEAD = 1024
 _MAX_HEADER = 256
 _MAX_INT = 2**32 - 1
@@ -100,45 +102,26 @@ class SignedHeader:
 
 @dataclass(frozen=True)
 class SubmissionPart:
-    """What one validator is given of a submission; `body` is empty for rank 0."""
+    """What one validator is given of a submission; `body` is a view of the bytes it came in, empty for rank 0."""
 
     header: SignedHeader
     rank: int
     envelope: bytes = field(repr=False)
-    body: bytes = field(repr=False)
+    body: Bytes = field(repr=False)
 
 
 @dataclass(frozen=True)
 class Submission:
-    """A whole message as the coordinator sees it: sealed, except for the header."""
+    """A whole message as the coordinator sees it: sealed, except for the header. `body` is a view of its bytes."""
 
     header: SignedHeader
     envelopes: tuple[bytes, ...] = field(repr=False)
-    body: bytes = field(repr=False)
+    body: Bytes = field(repr=False)
 
     def for_validator(self, rank: int) -> bytes:
         """The part that validator `rank` may have: its own envelope and, unless it is rank 0, the body."""
-        body = b"" if rank == 0 else self.body
-        return _pack([VERSION, self.header.raw, self.header.signature, rank, self.envelopes[rank], body])
-
-
-@dataclass(frozen=True, eq=False)
-class OpenedShare:
-    """A validator's checked share of one hospital's update: components x_rank and x_{(rank+1) mod 3}."""
-
-    context: RoundContext
-    rank: int
-    first: Component
-    second: Component
-
-    def vectors(self) -> tuple[Ring, Ring]:
-        """Both components, (d,) uint64 each; one held as a seed is expanded at each call."""
-        return self.first.vector(), self.second.vector()
-
-    def write_to(self, first: Ring, second: Ring) -> None:
-        """Writes x_rank over `first` and x_{rank+1} over `second`, both (d,) uint64 and contiguous."""
-        self.first.write_to(first)
-        self.second.write_to(second)
+        head = _pack([VERSION, self.header.raw, self.header.signature, rank, self.envelopes[rank]])
+        return join(head, b"" if rank == 0 else self.body)
 
 
 def make_submission(
@@ -178,7 +161,7 @@ def make_submission(
         for rank, key in enumerate(validator_keys)
     ]
     digest = _parse_header(header, signature).digest()
-    return _pack([VERSION, header, signature, envelopes, body]), digest
+    return join(_pack([VERSION, header, signature, envelopes]), body), digest
 
 
 def parse(message: Bytes, max_length: int) -> Submission:
@@ -191,11 +174,14 @@ def parse(message: Bytes, max_length: int) -> Submission:
     Raises:
         MessageError: malformed, too large or of another version.
     """
-    header, signature, envelopes, body = _unpack(message, _message_limit(max_length), 5)
+    head, body = split(message, _message_limit(max_length))
+    header, signature, envelopes = _unpack(head, MAX_OVERHEAD, 4)
     if type(envelopes) is not list or len(envelopes) != PARTIES:
         raise MessageError(f"a submission has {PARTIES} envelopes")
     sealed = tuple(_check_bytes("envelope", each, ENVELOPE_BYTES) for each in envelopes)
-    return Submission(_parse_header(header, signature), sealed, _check_bytes("body", body))
+    signed = _parse_header(header, signature)
+    _check_form(head, [VERSION, header, signature, envelopes])
+    return Submission(signed, sealed, body)
 
 
 def parse_part(part: Bytes, max_length: int) -> SubmissionPart:
@@ -204,13 +190,16 @@ def parse_part(part: Bytes, max_length: int) -> SubmissionPart:
     Raises:
         MessageError: malformed, too large or of another version, or with a body where rank 0 may have none.
     """
-    header, signature, rank, sealed, body = _unpack(part, _message_limit(max_length), 6)
+    head, body = split(part, _message_limit(max_length))
+    header, signature, rank, sealed = _unpack(head, MAX_OVERHEAD, 5)
     if type(rank) is not int or not 0 <= rank < PARTIES:
         raise MessageError(f"a validator's rank is 0, 1 or 2, got {shown(rank)}")
     if rank == 0 and body:
         raise MessageError("validator 0 holds components 0 and 1 and may not be handed the body of component 2")
     sealed = _check_bytes("envelope", sealed, ENVELOPE_BYTES)
-    return SubmissionPart(_parse_header(header, signature), rank, sealed, _check_bytes("body", body))
+    signed = _parse_header(header, signature)
+    _check_form(head, [VERSION, header, signature, rank, sealed])
+    return SubmissionPart(signed, rank, sealed, body)
 
 
 def open_submission(
@@ -220,8 +209,9 @@ def open_submission(
     expected: RoundContext,
     signing_public: PublicKey,
     ledger_digest: bytes,
-) -> OpenedShare:
-    """A validator's components of one update, after every check that one validator can make alone.
+    into: ReplicatedShare | None = None,
+) -> ReplicatedShare:
+    """A validator's share of one update, (d,), after every check that one validator can make alone.
 
     Both holders of a component check it against the same commitment, because both check the header against the ledger's
     digest: so if neither raises, they hold the same component.
@@ -233,6 +223,7 @@ def open_submission(
         expected: study, round, attempt, hospital, base and length as the ledger has them.
         signing_public: the hospital's enrolled key.
         ledger_digest: what the hospital wrote to the ledger for this attempt.
+        into: room for the share, (d,) and contiguous; new room if None. After an error what is there is of no use.
 
     Raises:
         MessageError: the part is another validator's.
@@ -248,9 +239,12 @@ def open_submission(
     opened = envelope.open_sealed(private_key, part.envelope, expected.associated_data(rank))
     if len(opened) != 2 * OPENING_BYTES:
         raise MessageError(f"an envelope holds two openings of {OPENING_BYTES} bytes, this one {len(opened)} bytes")
-    first = _open_component(part, rank, opened[:OPENING_BYTES])
-    second = _open_component(part, (rank + 1) % PARTIES, opened[OPENING_BYTES:])
-    return OpenedShare(part.header.context, rank, first, second)
+    share = unwritten(rank, (expected.length,)) if into is None else into
+    if share.rank != rank or share.shape != (expected.length,):
+        raise ShapeError(f"room for {expected.length} parameters at validator {rank} is needed, got {share.shape}")
+    _open_component(part, rank, opened[:OPENING_BYTES], share.first)
+    _open_component(part, (rank + 1) % PARTIES, opened[OPENING_BYTES:], share.second)
+    return share
 
 
 def _check_header(header: SignedHeader, expected: RoundContext, key: PublicKey, ledger_digest: bytes) -> None:
@@ -265,17 +259,26 @@ def _check_header(header: SignedHeader, expected: RoundContext, key: PublicKey, 
         raise ShareMismatch("the submission is not the one whose digest the hospital wrote to the ledger")
 
 
-def _open_component(part: SubmissionPart, index: int, opening: bytes) -> Component:
+def _open_component(part: SubmissionPart, index: int, opening: bytes, out: Ring) -> None:
     material, nonce = opening[:SEED_BYTES], opening[SEED_BYTES:]
-    expected, length = part.header.commitments[index], part.header.context.length
-    if index < PARTIES - 1:
-        commitment.verify(expected, COMPONENTS[index], nonce, material)
-        return Component(length, seed=material)
-    x2 = envelope.open_body(material, part.body, part.header.context.associated_data(BODY))
-    commitment.verify(expected, COMPONENTS[index], nonce, x2)
-    if len(x2) != 8 * length:
-        raise ShapeError(f"component 2 has {len(x2)} bytes where {length} parameters need {8 * length}")
-    return Component(length, full=np.frombuffer(x2, dtype="<u8"))
+    if index == PARTIES - 1:
+        _open_body(part, material, nonce, out)
+    else:
+        commitment.verify(part.header.commitments[index], COMPONENTS[index], nonce, material)
+        expand_into(material, out)
+
+
+def _open_body(part: SubmissionPart, key: bytes, nonce: bytes, out: Ring) -> None:
+    x2 = out.view(np.uint8).data
+    size = len(part.body) - envelope.TAG_BYTES
+    fits = size == len(x2)
+    if not fits:
+        # Opened all the same: a hospital's own mistake and a body altered on its way are different verdicts.
+        x2 = memoryview(bytearray(max(size, 0)))
+    envelope.open_body(key, part.body, part.header.context.associated_data(BODY), x2)
+    commitment.verify(part.header.commitments[-1], COMPONENTS[-1], nonce, x2)
+    if not fits:
+        raise ShapeError(f"component 2 has {size} bytes where {out.size} parameters need {out.nbytes}")
 
 
 def _parse_header(raw: object, signature: object) -> SignedHeader:
@@ -284,9 +287,13 @@ def _parse_header(raw: object, signature: object) -> SignedHeader:
     fields = _unpack(raw, _MAX_HEADER, _HEADER_FIELDS)
     context = RoundContext(*fields[:6])
     commitments = tuple(_check_bytes("commitment", each, commitment.COMMITMENT_BYTES) for each in fields[6:])
-    if raw != _pack([VERSION, *context.fields(), *commitments]):
-        raise MessageError("a header is written in msgpack's shortest form, and this one is not")
+    _check_form(raw, [VERSION, *context.fields(), *commitments])
     return SignedHeader(raw, signature, context, commitments)
+
+
+def _check_form(data: Bytes, items: list[object]) -> None:
+    if data != _pack(items):
+        raise MessageError("a submission is written in msgpack's shortest form, and this one is not")
 
 
 def _unpack(data: Bytes, limit: int, size: int) -> list[Any]:

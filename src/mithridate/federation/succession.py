@@ -15,9 +15,10 @@ from mithridate.federation.opened import agree_on_one, held_alike
 from mithridate.federation.rule_memory import RuleMemoryLog
 from mithridate.federation.seats import envelope_keys, precedent
 from mithridate.federation.standings import SharedStanding, StandingLog
-from mithridate.federation.submission import HASH_BYTES, OpenedShare, make_submission, open_submission, parse_part
+from mithridate.federation.submission import HASH_BYTES, make_submission, open_submission, parse_part
 from mithridate.ledger.interface import AttemptState, Ledger, Role
 from mithridate.mpc.peers import Peers
+from mithridate.mpc.shares import ReplicatedShare
 
 
 class Succession:
@@ -154,7 +155,7 @@ class Succession:
             raise RoundVoid(f"{self._name} has lost what it kept of round {before.round}")
         return Kept(standing, memory)
 
-    def _open(self, state: AttemptState, place: int, rank: int, part: bytes | None) -> tuple[OpenedShare, bytes]:
+    def _open(self, state: AttemptState, place: int, rank: int, part: bytes | None) -> tuple[ReplicatedShare, bytes]:
         if part is None:
             raise EnvelopeError(f"validator-{place} handed nothing over")
         context = handover_context(self._ledger.study_id(), state, place, self.shape)

@@ -10,7 +10,7 @@ import numpy as np
 
 from mithridate.aggregation import aggregators
 from mithridate.aggregation.model import next_model
-from mithridate.aggregation.registry import TrackRecord
+from mithridate.aggregation.registry import LinearAggregator, TrackRecord
 from mithridate.aggregation.rule import Rule
 from mithridate.aggregation.secure import SharedRound
 from mithridate.aggregation.settings import REPUTATION, AggregationSettings
@@ -38,7 +38,7 @@ from mithridate.ledger.interface.draws import COMMITTEE_DOMAIN
 from mithridate.ledger.store import ModelStore
 from mithridate.models.files import from_safetensors, to_safetensors
 from mithridate.models.layout import Layout
-from mithridate.mpc.shares import ReplicatedShare, concatenate
+from mithridate.mpc.shares import ReplicatedShare
 from mithridate.verification.inference import Correct, FellBehind
 from mithridate.verification.pipeline import curator_records
 from mithridate.verification.verdict import Rule as Verdict
@@ -248,11 +248,11 @@ class Validator:
             gathered = SharedRound(shares, weights, self._rules.cascade.bounds, root)
             # Weighed as its members are together, so that the curator's update has the same part in it.
             shares, weights = self._step(state, rule, members, gathered), [sum(weights)]
-        shares, weights = self._with_curator(state, shares, weights)
         aggregator = aggregators.get(settings.linear)
-        total = ReplicatedShare(
-            self._rank, aggregator.combine(shares.first, weights), aggregator.combine(shares.second, weights)
-        )
+        total = _added_up(aggregator, shares, weights)
+        if (curator := self._curators_part(state, sum(weights))) is not None:
+            # Added up apart: as one more row it would cost a copy of all the others.
+            total, weights = total + _added_up(aggregator, *curator), weights + curator[1]
         opened = self._joined.open_sum(total).view(np.int64)
         model = next_model(self._model(state.base_hash), aggregator.finish(opened, weights))
         return bytes.fromhex(self._store.put(to_safetensors(model, self._rules.layout)))
@@ -338,18 +338,16 @@ class Validator:
             raise RoundVoid(f"{rule.name} needs the curator's update, and there is none that could be used")
         return self._curated.update
 
-    def _with_curator(
-        self, state: AttemptState, shares: ReplicatedShare, weights: list[int]
-    ) -> tuple[ReplicatedShare, list[int]]:
-        """The curator's own update as one more row, with its weight, if it has a part in the attempt's aggregate."""
+    def _curators_part(self, state: AttemptState, accepted: int) -> tuple[ReplicatedShare, list[int]] | None:
+        """The curator's own update, (1, d), with its weight beside that of the accepted, if it has a part at all."""
         if not self._succession.standings.curator_counts(state.round, state.attempt):
-            return shares, weights
+            return None
         if self._curated is None:
             # A second opening without it would reveal the curator's update.
             raise OpeningRefused("the curator's part of this attempt is lost, so its aggregate is not opened")
         enrolled = sum(hospital.records for hospital in self._roster)
-        weight = curator_records(self._rules.cascade.settings, sum(weights), enrolled)
-        return concatenate([shares, self._curated.update.reshape(1, -1)]), [*weights, weight]
+        weight = curator_records(self._rules.cascade.settings, accepted, enrolled)
+        return self._curated.update.reshape(1, -1), [weight]
 
     def _bound_members(self, state: AttemptState) -> list[int]:
         if state.phase is not Phase.BOUND or state.verdicts is None:
@@ -391,3 +389,8 @@ class Validator:
     def _roster(self) -> list[HospitalRecord]:
         """The roster, which the contract freezes before the first round."""
         return self._ledger.hospitals()
+
+
+def _added_up(aggregator: LinearAggregator, rows: ReplicatedShare, weights: list[int]) -> ReplicatedShare:
+    combined = (aggregator.combine(component, weights) for component in (rows.first, rows.second))
+    return ReplicatedShare(rows.rank, *combined)

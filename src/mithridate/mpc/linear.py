@@ -4,11 +4,11 @@ Source: Araki, Furukawa, Lindell, Nof, Ohara, "High-Throughput Semi-Honest Secur
 Majority", ACM CCS 2016, sections 2.2 (multiplication) and 2.3 (zero sharing by pairwise keys).
 """
 
-import hashlib
 import hmac
 import secrets
 
 import numpy as np
+from blake3 import blake3
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from mithridate.errors import MessageError, TamperingDetected
@@ -16,6 +16,7 @@ from mithridate.mpc.peers import Peers
 from mithridate.mpc.shares import VALIDATORS, ReplicatedShare, RingArray
 
 _KEY_BYTES = 32
+_DIGEST_BYTES = 32
 
 
 class ZeroSharing:
@@ -77,8 +78,8 @@ def reshare(summand: RingArray, zeros: ZeroSharing, peers: Peers) -> ReplicatedS
 def open_share(share: ReplicatedShare, peers: Peers) -> RingArray:
     """The secret itself, to all three validators at once.
 
-    The component that a validator lacks comes from one holder, its SHA-256 from the other: one validator that alters
-    what it holds is noticed.
+    The component that a validator lacks comes from one holder, its BLAKE3 hash from the other: one validator that
+    alters what it holds is noticed.
 
     Raises:
         TamperingDetected: the two holders of the missing component disagree.
@@ -86,16 +87,18 @@ def open_share(share: ReplicatedShare, peers: Peers) -> RingArray:
     """
     before, after = _previous(share.rank), _next(share.rank)
     peers.send(after, _to_bytes(share.first))
-    peers.send(before, hashlib.sha256(_to_bytes(share.second)).digest())
+    peers.send(before, blake3(_octets(share.second)).digest())
     component = peers.receive(before)
-    digest = _exactly(peers.receive(after), hashlib.sha256().digest_size, "digest of a component")
-    missing = _from_bytes(component, share.shape)
-    if not hmac.compare_digest(hashlib.sha256(component).digest(), digest):
+    digest = _exactly(peers.receive(after), _DIGEST_BYTES, "digest of a component")
+    missing = _entries(component, share.shape)
+    if not hmac.compare_digest(blake3(component).digest(), digest):
         raise TamperingDetected(
             f"validators {before} and {after} hold different components {before} of the value to be opened: "
             "one of them altered it, so nothing is opened"
         )
-    return np.add(np.add(share.first, share.second), missing)
+    opened = np.empty(share.shape, dtype=np.uint64)
+    np.add(share.first, share.second, out=opened)
+    return np.add(opened, missing, out=opened)
 
 
 def _previous(rank: int) -> int:
@@ -107,13 +110,22 @@ def _next(rank: int) -> int:
 
 
 def _to_bytes(component: RingArray) -> bytes:
-    return np.ascontiguousarray(component, dtype="<u8").tobytes()
+    return _octets(component).tobytes()
+
+
+def _octets(component: RingArray) -> memoryview:
+    """A component as it is sent; of one that lies in one piece no copy is made."""
+    return np.ascontiguousarray(component, dtype="<u8").reshape(-1).view(np.uint8).data
 
 
 def _from_bytes(message: bytes, shape: tuple[int, ...]) -> RingArray:
+    return _entries(message, shape).astype(np.uint64)
+
+
+def _entries(message: bytes, shape: tuple[int, ...]) -> RingArray:
+    """A component as it lies in the message, read only."""
     size = 8 * int(np.prod(shape, dtype=np.int64))
-    entries = np.frombuffer(_exactly(message, size, "component"), dtype="<u8")
-    return entries.astype(np.uint64).reshape(shape)
+    return np.frombuffer(_exactly(message, size, "component"), dtype="<u8").reshape(shape)
 
 
 def _exactly(message: bytes, size: int, what: str) -> bytes:

@@ -110,6 +110,11 @@ class ReplicatedShare:
             raise ValueError(f"shares of validators {self.rank} and {other.rank} cannot be combined at one validator")
 
 
+def unwritten(rank: int, shape: tuple[int, ...]) -> ReplicatedShare:
+    """Room for a validator's share of a secret of this shape; what is in it has no meaning yet."""
+    return ReplicatedShare(rank, np.empty(shape, dtype=np.uint64), np.empty(shape, dtype=np.uint64))
+
+
 def stack(shares: Sequence[ReplicatedShare]) -> ReplicatedShare:
     """One validator's shares of n secrets of one shape, as a share of shape (n, *shape).
 

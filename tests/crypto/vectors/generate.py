@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from blake3 import blake3
+
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 import reference as ref  # noqa: E402 - found beside this file
@@ -120,23 +122,31 @@ def signature() -> dict[str, Any]:
 
 def commitment() -> dict[str, Any]:
     """A commitment to component 2, and commitments to what is nearly the same."""
-    tag, nonce, payload = b"mithridate/component-2/1", bytes(range(32)), struct.pack("<3Q", 0, 2**63, MASK64)
+    tag, nonce, payload = b"mithridate/component-2/2", bytes(range(32)), struct.pack("<3Q", 0, 2**63, MASK64)
+    good = blake3(tag + nonce + payload).digest()
     forged = {
-        "flipped": flip(hashlib.sha256(tag + nonce + payload).digest(), 5),
-        "another component": hashlib.sha256(b"mithridate/component-1/1" + nonce + payload).digest(),
-        "another nonce": hashlib.sha256(tag + flip(nonce, 0) + payload).digest(),
-        "another payload": hashlib.sha256(tag + nonce + flip(payload, 0)).digest(),
-        "no nonce": hashlib.sha256(tag + payload).digest(),
-        "no domain": hashlib.sha256(nonce + payload).digest(),
-        "cut short": hashlib.sha256(tag + nonce + payload).digest()[:-1],
+        "flipped": flip(good, 5),
+        "another component": blake3(b"mithridate/component-1/2" + nonce + payload).digest(),
+        "another hash": hashlib.sha256(tag + nonce + payload).digest(),
+        "another nonce": blake3(tag + flip(nonce, 0) + payload).digest(),
+        "another payload": blake3(tag + nonce + flip(payload, 0)).digest(),
+        "no nonce": blake3(tag + payload).digest(),
+        "no domain": blake3(nonce + payload).digest(),
+        "cut short": good[:-1],
         "empty": b"",
     }
+    seed_tag = b"mithridate/component-0/2"
     return {
         "domain": tag.decode(),
         "nonce": nonce.hex(),
         "payload": payload.hex(),
-        "commitment": hashlib.sha256(tag + nonce + payload).hexdigest(),
+        "commitment": good.hex(),
         "forged": {name: value.hex() for name, value in forged.items()},
+        "seed": {
+            "domain": seed_tag.decode(),
+            "payload": KEY.hex(),
+            "commitment": hashlib.sha256(seed_tag + nonce + KEY).hexdigest(),
+        },
         "randomness": {
             "value": nonce.hex(),
             "commitment": hashlib.sha256(b"mithridate/randomness/1" + nonce).hexdigest(),

@@ -1,6 +1,6 @@
 """The formats of the crypto folder once more, slow and plain: P-256 in integers, HKDF from HMAC, AES block by block.
 
-Shares no code with the package, only AES itself and SHA-256.
+Shares no code with the package, only AES itself and the hashes.
 """
 
 import hashlib
@@ -77,8 +77,8 @@ def aes(key: bytes, block: bytes) -> bytes:
 
 
 def keystream(key: bytes, length: int) -> bytes:
-    """AES-CTR over zeros, counter block from zero, big-endian as in SP 800-38A."""
-    blocks = (aes(key, counter.to_bytes(16, "big")) for counter in range(-(-length // 16)))
+    """AES-CTR over zeros, counter block from two, big-endian, where GCM with a nonce of zeros begins."""
+    blocks = (aes(key, counter.to_bytes(16, "big")) for counter in range(2, 2 + -(-length // 16)))
     return b"".join(blocks)[:length]
 
 

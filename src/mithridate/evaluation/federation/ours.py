@@ -18,18 +18,11 @@ from mithridate.errors import BenchmarkError
 from mithridate.evaluation.federation.clock import Clock
 from mithridate.evaluation.federation.work import OURS, Work
 from mithridate.evaluation.federation.workload import Workload
-from mithridate.federation.opened import OpenedUpdates, stacked
-from mithridate.federation.submission import (
-    OpenedShare,
-    RoundContext,
-    make_submission,
-    open_submission,
-    parse,
-    parse_part,
-)
+from mithridate.federation.opened import OpenedUpdates
+from mithridate.federation.submission import RoundContext, make_submission, open_submission, parse, parse_part
 from mithridate.mpc.linear import open_share
 from mithridate.mpc.peers import memory_peers
-from mithridate.mpc.shares import ReplicatedShare
+from mithridate.mpc.shares import ReplicatedShare, unwritten
 from mithridate.verification.verdict import Rule
 
 BLOCK = 2
@@ -53,15 +46,17 @@ class _Validator:
         self._workload = workload
         self._clock = clock
         self._aggregator = aggregator
-        self._waiting: list[OpenedShare] = []
+        self._members: list[int] = []
+        self._room = self._fresh()
         self._first = np.zeros(workload.parameters, dtype=np.uint64)
         self._second = np.zeros_like(self._first)
 
     def take(self, part: bytes, context: RoundContext, signer: keys.PublicKey, digest: bytes) -> None:
         with self._clock.on(validator_account(self.rank)):
-            parsed = parse_part(part, context.length)
-            self._waiting.append(open_submission(parsed, self.rank, self.key, context, signer, digest))
-            if len(self._waiting) == BLOCK:
+            row = self._room[len(self._members)]
+            open_submission(parse_part(part, context.length), self.rank, self.key, context, signer, digest, into=row)
+            self._members.append(context.hospital)
+            if len(self._members) == BLOCK:
                 self._add_up()
 
     def total(self) -> ReplicatedShare:
@@ -69,17 +64,21 @@ class _Validator:
             self._add_up()
             return ReplicatedShare(self.rank, self._first, self._second)
 
+    def _fresh(self) -> ReplicatedShare:
+        # New memory for each block, as a study's validator has for each attempt.
+        return unwritten(self.rank, (BLOCK, self._workload.parameters))
+
     def _add_up(self) -> None:
-        if not self._waiting:
+        if not self._members:
             return
-        members = tuple(share.context.hospital for share in self._waiting)
-        shares = stacked(self.rank, self._waiting, self._workload.parameters)
+        members, shares = tuple(self._members), self._room[: len(self._members)]
         # As a study's opening takes the accepted rows out of what it holds.
         rows = OpenedUpdates((Rule.ACCEPTED,) * len(members), members, shares, {}).rows(members)
         weights = [self._workload.weight(member) for member in members]
         self._first += self._aggregator.combine(rows.first, weights)
         self._second += self._aggregator.combine(rows.second, weights)
-        self._waiting.clear()
+        self._members.clear()
+        self._room = self._fresh()
 
 
 def measure(workload: Workload) -> Work:
