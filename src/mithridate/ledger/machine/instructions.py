@@ -11,15 +11,19 @@ from functools import lru_cache
 from typing import Any
 
 from eth.abc import ComputationAPI
-from eth.constants import UINT_256_MAX
+from eth.constants import GAS_SHA3, GAS_SHA3WORD, UINT_256_MAX
 from eth.vm import opcode_values as code
 from eth.vm.forks.paris.computation import ParisComputation
 from eth.vm.forks.paris.opcodes import PARIS_OPCODES
+
+from mithridate.ledger.machine.digests import keccak_of
 
 Instruction = Callable[[ComputationAPI], None]
 WORD_BYTES = 32
 STACK_LIMIT = 1024
 WORD_BITS = 256
+TABLE_KEY_BYTES = 2 * WORD_BYTES
+TABLE_KEY_GAS = GAS_SHA3 + 2 * GAS_SHA3WORD
 NUMBERS = 4
 """Pushes of up to so many bytes are mostly places in code or memory: they go onto the stack as numbers."""
 CODES = 64
@@ -211,6 +215,25 @@ def _store(own: Any) -> Instruction:
     return instruction
 
 
+def _digest(own: Any) -> Instruction:
+    """Of a key of a contract's table, whose digest says where its value lies: two words."""
+
+    def instruction(computation: ComputationAPI) -> None:
+        meter, values, memory = computation._gas_meter, computation._stack.values, computation._memory._bytes
+        if meter.gas_remaining < TABLE_KEY_GAS or len(values) < 2:
+            own(computation)
+            return
+        start, size = _number(values[-1]), _number(values[-2])
+        if size != TABLE_KEY_BYTES or start + size > len(memory):
+            own(computation)
+            return
+        meter.gas_remaining -= TABLE_KEY_GAS
+        values.pop()
+        values[-1] = keccak_of(bytes(memory[start : start + size]))
+
+    return instruction
+
+
 def _shifted_left(bits: int, word: int) -> int:
     return (word << bits) & UINT_256_MAX if bits < WORD_BITS else 0
 
@@ -239,6 +262,7 @@ _OTHERS: dict[int, Callable[[Any], Instruction]] = {
     code.JUMPI: _jump_if,
     code.MLOAD: _load,
     code.MSTORE: _store,
+    code.SHA3: _digest,
 }
 
 

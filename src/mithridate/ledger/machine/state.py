@@ -8,6 +8,9 @@ from eth.db.hash_trie import HashTrie
 from eth.db.storage import AccountStorageDB, StorageLookup
 
 from mithridate.ledger.machine.block_trie import BlockTrie
+from mithridate.ledger.machine.digests import keccak_of
+
+SLOT_BYTES = 32
 
 
 class BlockState(AccountDB):  # type: ignore[misc]
@@ -20,13 +23,18 @@ class BlockState(AccountDB):  # type: ignore[misc]
 
     def __init__(self, db: AtomicDatabaseAPI, state_root: bytes = BLANK_ROOT_HASH) -> None:
         super().__init__(db, state_root)
+        self._nodes = db
         # Below all caches, which have nothing in them yet.
-        self._trie_logger.wrapped_db = self._trie = HashTrie(BlockTrie(self._batchtrie, state_root))
+        self._trie_logger.wrapped_db = self._trie = _HashTrie(BlockTrie(self._batchtrie, state_root))
 
     def _get_address_store(self, address: bytes) -> AccountStorageDatabaseAPI:
         if address not in self._account_stores:
-            self._account_stores[address] = _Storage(self._raw_store_db, self._get_storage_root(address), address)
+            self._account_stores[address] = _Storage(self._nodes, self._get_storage_root(address), address)
         return self._account_stores[address]
+
+
+class _HashTrie(HashTrie):  # type: ignore[misc]
+    keymap = staticmethod(keccak_of)
 
 
 class _Storage(AccountStorageDB):  # type: ignore[misc]
@@ -44,6 +52,9 @@ class _Lookup(StorageLookup):  # type: ignore[misc]
 
     def _get_read_trie(self) -> BlockTrie:
         return self._write_trie if self._write_trie is not None else BlockTrie(self._db, self._starting_root_hash)
+
+    def _decode_key(self, key: bytes) -> bytes:
+        return keccak_of(key.rjust(SLOT_BYTES, b"\0"))
 
     def commit_to(self, db: DatabaseAPI) -> None:
         # Puts the changed nodes into the batch that is written.
