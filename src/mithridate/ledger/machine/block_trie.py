@@ -5,7 +5,7 @@ decodes every node again at each visit, and encodes and hashes every node on a p
 changes of a block, most of which share their upper nodes, cost several times what their state's root does.
 """
 
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache, partial
 from typing import Any
@@ -13,8 +13,9 @@ from typing import Any
 import rlp  # type: ignore[import-untyped]
 from eth_utils.crypto import keccak
 from rlp.codec import encode_raw  # type: ignore[import-untyped]
-from trie import HexaryTrie
 from trie.constants import BLANK_NODE, BLANK_NODE_HASH
+from trie.exceptions import MissingTrieNode
+from trie.hexary import HexaryTrie
 from trie.utils.nibbles import decode_nibbles, is_nibbles_terminated
 
 Node = Any
@@ -28,8 +29,8 @@ HASH_BYTES = 32
 class BlockTrie(HexaryTrie):
     """A trie that keeps the nodes changed since its root was last asked for, and hashes them then.
 
-    Behaves as `HexaryTrie` without pruning: nodes of earlier roots stay in `db`. After a MissingTrieNode from a write it
-    is to be given up.
+    Behaves as `HexaryTrie` without pruning: nodes of earlier roots stay in `db`. After a write that raised it is to be
+    given up.
 
     Args:
         db: hash to encoded node.
@@ -37,6 +38,8 @@ class BlockTrie(HexaryTrie):
     """
 
     __slots__ = ("_changed", "_root")
+    _changed: Node | None
+    _root: bytes
 
     def __init__(self, db: MutableMapping[bytes, bytes], root_hash: bytes = BLANK_NODE_HASH) -> None:
         super().__init__(db, root_hash)
@@ -45,7 +48,7 @@ class BlockTrie(HexaryTrie):
     def root_hash(self) -> bytes:
         """The trie's root; the nodes changed since it was last asked for are hashed and put into `db` first."""
         if self._changed is not None:
-            self._root, self._changed = self._set_raw_node(self._referred(self._changed)), None
+            self._root, self._changed = self._put(encode_raw(self._referred(self._changed))), None
         return self._root
 
     @root_hash.setter
@@ -63,7 +66,7 @@ class BlockTrie(HexaryTrie):
             try:
                 node = self._shared(reference)
             except KeyError:
-                return super().get(key)  # type: ignore[no-any-return]  # names the node that is missing
+                return super().get(key)  # names the node that is missing
             if len(node) == BRANCH_ITEMS:
                 if place == len(path):
                     return bytes(node[-1])
@@ -84,12 +87,15 @@ class BlockTrie(HexaryTrie):
         Raises:
             MissingTrieNode: `db` lacks a node that the change needs.
         """
-        change = partial(self._set, value=value) if value else self._delete
+        change: Callable[[Node, tuple[int, ...]], Node] = partial(self._set, value=value) if value else self._delete
         try:
             top = change(self.get_node(self._top), tuple(_nibbles(key)))
         except KeyError as error:
-            self._raise_missing_node(error, key)
-        self._root, self._changed = BLANK_NODE_HASH, top or None
+            raise MissingTrieNode(error.args[0], self._root, key) from error  # type: ignore[arg-type]
+        if top:
+            self._changed = top
+        else:
+            self.root_hash = BLANK_NODE_HASH
 
     def delete(self, key: bytes) -> None:
         """Deletes a key, if it is there; raises as `set`."""
@@ -135,8 +141,9 @@ class BlockTrie(HexaryTrie):
     def _hashed(self, child: Node) -> Node:
         node = self._referred(child)
         encoded = encode_raw(node)
-        if len(encoded) < HASH_BYTES:
-            return node
+        return node if len(encoded) < HASH_BYTES else self._put(encoded)
+
+    def _put(self, encoded: bytes) -> bytes:
         digest = keccak(encoded)
         self.db[digest] = encoded
         return digest

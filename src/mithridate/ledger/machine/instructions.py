@@ -8,7 +8,7 @@ order and their gas are py-evm's.
 import operator
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 from eth.abc import ComputationAPI
 from eth.constants import GAS_SHA3, GAS_SHA3WORD, UINT_256_MAX
@@ -279,7 +279,7 @@ def _quick(own: dict[int, Any]) -> dict[int, Instruction]:
 class QuickComputation(ParisComputation):  # type: ignore[misc]
     """The run of one call, with quick forms of the commonest instructions."""
 
-    opcodes = {**PARIS_OPCODES, **_quick(PARIS_OPCODES)}
+    opcodes: ClassVar = {**PARIS_OPCODES, **_quick(PARIS_OPCODES)}
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)

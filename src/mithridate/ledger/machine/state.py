@@ -1,6 +1,6 @@
 """py-evm's state, on tries that decode and hash a node once."""
 
-from eth.abc import AccountStorageDatabaseAPI, AtomicDatabaseAPI, DatabaseAPI
+from eth.abc import AccountStorageDatabaseAPI, AtomicDatabaseAPI
 from eth.constants import BLANK_ROOT_HASH
 from eth.db.account import AccountDB
 from eth.db.batch import BatchDB
@@ -44,6 +44,8 @@ class _Storage(AccountStorageDB):  # type: ignore[misc]
 
 
 class _Lookup(StorageLookup):  # type: ignore[misc]
+    _write_trie: BlockTrie | None
+
     def _get_write_trie(self) -> BlockTrie:
         if self._write_trie is None:
             self._trie_nodes_batch = BatchDB(self._db)
@@ -55,8 +57,3 @@ class _Lookup(StorageLookup):  # type: ignore[misc]
 
     def _decode_key(self, key: bytes) -> bytes:
         return keccak_of(key.rjust(SLOT_BYTES, b"\0"))
-
-    def commit_to(self, db: DatabaseAPI) -> None:
-        # Puts the changed nodes into the batch that is written.
-        self.get_changed_root()
-        super().commit_to(db)

@@ -7,10 +7,10 @@ from eth.db.trie import make_trie_root_and_nodes
 from eth.vm.forks import ParisVM
 from eth.vm.forks.paris.state import ParisState
 
+from mithridate.ledger.machine.block_trie import root_of
 from mithridate.ledger.machine.instructions import QuickComputation
 from mithridate.ledger.machine.state import BlockState
 from mithridate.ledger.machine.transactions import OnceRecoveredBlock
-from mithridate.ledger.machine.block_trie import root_of
 
 
 class ClockState(ParisState):  # type: ignore[misc]
@@ -54,7 +54,7 @@ class ClockVM(ParisVM):  # type: ignore[misc]
         receipts: Sequence[ReceiptAPI],
         withdrawals: Sequence[WithdrawalAPI] | None = None,
     ) -> BlockAPI:
-        """A block with these transactions and receipts. Nobody asks this chain for the tries of them: only roots stay."""
+        """A block with these transactions and receipts, of whose tries only the roots stay: nobody asks for more."""
         # The library's function, whose answer is kept: the check of the block asks for it again.
         transaction_root, _ = make_trie_root_and_nodes(tuple(transactions))
         receipt_root = root_of([receipt.encode() for receipt in receipts])
