@@ -2,6 +2,8 @@
 
 # ruff: noqa: A002 - `round` is the protocol's word for a round.
 
+from functools import cached_property
+
 from mithridate.aggregation.registry import TrackRecord
 from mithridate.ledger.calls.base import ContractCalls, as_reason
 from mithridate.ledger.calls.records import attempt_state, hospital_record, track_records_of, validator_record
@@ -106,6 +108,11 @@ class RoundCalls(ContractCalls):
 
     def study_id(self) -> bytes:
         """See `Rounds.study_id`."""
+        return self._study_id
+
+    @cached_property
+    def _study_id(self) -> bytes:
+        # Fixed in the contract's code when it was made, and part of whatever a party signs or draws.
         return bytes(self._read("Study", "study_id"))
 
     def latest(self) -> AttemptState | None:

@@ -1,8 +1,8 @@
 """Quick forms of the instructions that contracts use most.
 
-Each does what py-evm's own does where nothing is out of the ordinary, in a third of its time, and hands everything else
-to it: too little gas, a stack too short or too full, memory that grows, a jump to where none may land. So errors, their
-order and their gas are py-evm's.
+Each does what py-evm's own does where nothing is out of the ordinary, in less than half its time, and hands everything
+else to it: too little gas, a stack too short or too full, memory that grows, a jump to where none may land. So errors,
+their order and their gas are py-evm's.
 """
 
 import operator
