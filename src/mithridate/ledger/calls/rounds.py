@@ -2,8 +2,6 @@
 
 # ruff: noqa: A002 - `round` is the protocol's word for a round.
 
-from functools import cached_property
-
 from mithridate.aggregation.registry import TrackRecord
 from mithridate.ledger.calls.base import ContractCalls, as_reason
 from mithridate.ledger.calls.records import attempt_state, hospital_record, track_records_of, validator_record
@@ -18,6 +16,8 @@ MASK_BITS = 256
 
 class RoundCalls(ContractCalls):
     """A study's roster and its rounds."""
+
+    _study_id = b""
 
     def admit(self, address: str, records: int) -> None:
         """See `Rounds.admit`."""
@@ -108,12 +108,10 @@ class RoundCalls(ContractCalls):
 
     def study_id(self) -> bytes:
         """See `Rounds.study_id`."""
+        if not self._study_id:
+            # Kept: it is fixed in the contract's code, and part of whatever a party signs or draws.
+            self._study_id = bytes(self._read("Study", "study_id"))
         return self._study_id
-
-    @cached_property
-    def _study_id(self) -> bytes:
-        # Fixed in the contract's code when it was made, and part of whatever a party signs or draws.
-        return bytes(self._read("Study", "study_id"))
 
     def latest(self) -> AttemptState | None:
         """See `Rounds.latest`."""
