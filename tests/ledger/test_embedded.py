@@ -17,10 +17,10 @@ import pytest
 from mithridate.errors import JournalAltered, LedgerError, RuleViolation
 from mithridate.ledger import chain
 from mithridate.ledger.accounts import account_from_key
-from mithridate.ledger.chain import ClockVM
 from mithridate.ledger.embedded import EmbeddedLedger
 from mithridate.ledger.interface import Phase, Role
 from mithridate.ledger.journal import Journal
+from mithridate.ledger.machine.vm import ClockVM
 
 Scene = Any
 

@@ -235,9 +235,9 @@ class AttemptRun:
             # A majority closes the submissions; the third vote would come too late to count.
             for validator in validators[:2]:
                 validator.close_submissions(state)
-        state = self._now(state)
-        if state.phase is Phase.CLOSED:
-            with self._watch.phase("draw"), self._on_ledger() as validators:
+            # What is drawn is revealed once the ledger says that nothing more is taken, in the same block.
+            state = self._now(state)
+            if state.phase is Phase.CLOSED:
                 for validator in validators:
                     validator.reveal_randomness(state)
         return self._now(state)

@@ -14,13 +14,13 @@ from eth.chains.base import Chain
 from eth.db.atomic import AtomicDB
 from eth.db.backends.memory import MemoryDB
 from eth.exceptions import HeaderNotFound, PyEVMError, Revert
-from eth.vm.forks import ParisVM
 from eth_keys import exceptions as key_errors
 from eth_utils.crypto import keccak
 from eth_utils.exceptions import ValidationError
 from rlp.exceptions import RLPException  # type: ignore[import-untyped]
 
 from mithridate.errors import LedgerError
+from mithridate.ledger.machine.vm import ClockVM
 from mithridate.ledger.network import Reverted
 from mithridate.ledger.state_nodes import EMPTY_TRIE, missing_nodes
 
@@ -32,21 +32,6 @@ INVALID = (PyEVMError, ValidationError, key_errors.BadSignature)
 """What py-evm raises for a transaction that no chain would take."""
 ANCESTORS = 256
 """How many blocks back a contract may ask for a hash (yellow paper, appendix H)."""
-
-
-class ClockVM(ParisVM):  # type: ignore[misc]
-    """London's instructions with proof-of-stake headers, and blocks that may share a second, as Clique's may.
-
-    With strictly rising timestamps of one second, a study of many blocks a second would run ahead of the wall clock and
-    every deadline with it.
-    """
-
-    @classmethod
-    def validate_header(cls, header: BlockHeaderAPI, parent_header: BlockHeaderAPI) -> None:
-        """Checks a header against its parent's, as py-evm does, but accepts an equal timestamp."""
-        if header.timestamp == parent_header.timestamp:
-            parent_header = parent_header.copy(timestamp=parent_header.timestamp - 1)
-        super().validate_header(header, parent_header)
 
 
 class EmbeddedEVM(Chain):  # type: ignore[misc]

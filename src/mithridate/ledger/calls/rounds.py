@@ -17,6 +17,8 @@ MASK_BITS = 256
 class RoundCalls(ContractCalls):
     """A study's roster and its rounds."""
 
+    _study_id = b""
+
     def admit(self, address: str, records: int) -> None:
         """See `Rounds.admit`."""
         self._decide("Study", "admit", address, records)
@@ -106,7 +108,10 @@ class RoundCalls(ContractCalls):
 
     def study_id(self) -> bytes:
         """See `Rounds.study_id`."""
-        return bytes(self._read("Study", "study_id"))
+        if not self._study_id:
+            # Kept: it is fixed in the contract's code, and part of whatever a party signs or draws.
+            self._study_id = bytes(self._read("Study", "study_id"))
+        return self._study_id
 
     def latest(self) -> AttemptState | None:
         """See `Rounds.latest`."""

@@ -1,0 +1,14 @@
+"""Digests that are asked for again and again: of addresses, of storage slots, of the keys of a contract's tables."""
+
+from functools import lru_cache
+
+from eth_utils.crypto import keccak
+
+DIGESTS = 1 << 13
+"""How many are kept: about 200 bytes each."""
+
+
+@lru_cache(DIGESTS)
+def keccak_of(data: bytes) -> bytes:
+    """Keccak-256, 32 bytes; kept, so for short data only."""
+    return keccak(data)
