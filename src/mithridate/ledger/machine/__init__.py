@@ -1,1 +1,1 @@
-"""The virtual machine of the embedded ledger: py-evm's, with its state, its tries and its commonest instructions."""
+"""The virtual machine of the embedded ledger: py-evm's, with a state and tries that decode and hash a node once."""

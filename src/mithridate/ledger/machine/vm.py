@@ -8,7 +8,6 @@ from eth.vm.forks import ParisVM
 from eth.vm.forks.paris.state import ParisState
 
 from mithridate.ledger.machine.block_trie import root_of
-from mithridate.ledger.machine.instructions import QuickComputation
 from mithridate.ledger.machine.state import BlockState
 from mithridate.ledger.machine.transactions import OnceRecoveredBlock
 
@@ -17,7 +16,6 @@ class ClockState(ParisState):  # type: ignore[misc]
     """London's state on tries that decode and hash a node once."""
 
     account_db_class = BlockState
-    computation_class = QuickComputation
 
     def delta_balance(self, address: bytes, delta: int) -> None:
         """Changes an account's balance.
