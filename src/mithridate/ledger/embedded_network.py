@@ -21,7 +21,6 @@ from mithridate.ledger.replay import Replay, Replayed
 from mithridate.ledger.replay import replay as replayed
 from mithridate.ledger.replay import salvage as salvaged
 from mithridate.ledger.rows import SALT_BYTES
-from mithridate.ledger.signing import FreeTransaction
 from mithridate.ledger.snapshots import SnapshotWriter
 from mithridate.ledger.write_ahead_log import check_log
 
@@ -180,8 +179,8 @@ class EmbeddedNetwork:
             self._journal.close()
 
     def _send(self, account: Account, to: str, data: bytes, nonce: int) -> None:
-        target = to_canonical_address(to) if to else b""
-        raw = FreeTransaction(nonce, CALL_GAS, target, data, CHAIN_ID).signed(account.key)
+        fields = {"nonce": nonce, "gasPrice": 0, "gas": CALL_GAS, "value": 0, "data": data, "chainId": CHAIN_ID}
+        raw = bytes(Signer.sign_transaction(fields | ({"to": to} if to else {}), account.key).raw_transaction)
         self._require_written()
         if self._chain.is_open:
             self._chain.apply(raw)

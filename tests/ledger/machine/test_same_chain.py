@@ -15,6 +15,7 @@ from eth.abc import BlockHeaderAPI
 from eth.chains.base import Chain
 from eth.vm.forks import ParisVM
 from eth_abi.abi import encode
+from eth_account import Account as Signer
 from eth_utils.address import to_canonical_address
 from eth_utils.crypto import keccak
 from hypothesis import HealthCheck, example, given, settings
@@ -25,13 +26,12 @@ from vyper.compiler.settings import Settings
 from mithridate.errors import LedgerError
 from mithridate.evaluation.ledger.long_study import long_study
 from mithridate.ledger import chain as embedded
-from mithridate.ledger.accounts import account_from_key
+from mithridate.ledger.accounts import Account, account_from_key
 from mithridate.ledger.chain import CHAIN_ID, NO_ADDRESS, EmbeddedChain
 from mithridate.ledger.embedded_network import contract_address
 from mithridate.ledger.journal import Journal
 from mithridate.ledger.network import Reverted
 from mithridate.ledger.replay import replay
-from mithridate.ledger.signing import FreeTransaction
 
 SENDERS = [account_from_key(bytes([number]) * 32) for number in (1, 2)]
 SALT, START, GAS = b"\3" * 32, 1_700_000_000, 5_000_000
@@ -138,7 +138,7 @@ class Twins:
     def send(self, sender: int, to: bytes, data: bytes) -> None:
         account = SENDERS[sender]
         nonce = self.same(lambda chain: chain.nonce(to_canonical_address(account.address)))
-        raw = FreeTransaction(nonce, GAS, to, data, CHAIN_ID).signed(account.key)
+        raw = _signed(account, nonce, to, data)
         self.same(lambda chain: chain.apply(raw))
 
     def call(self, function: str, places: list[int], numbers: list[int], sender: int = 0) -> None:
@@ -177,6 +177,11 @@ class Twins:
             EmbeddedChain.resumed(self.headers, nodes),
             plainly(lambda: EmbeddedChain.resumed(self.headers, nodes)),
         ]
+
+
+def _signed(account: Account, nonce: int, to: bytes, data: bytes) -> bytes:
+    fields = {"nonce": nonce, "gasPrice": 0, "gas": GAS, "value": 0, "data": data, "chainId": CHAIN_ID}
+    return bytes(Signer.sign_transaction(fields | ({"to": to} if to else {}), account.key).raw_transaction)
 
 
 def _answered(ask: Callable[[EmbeddedChain], Any], chain: EmbeddedChain) -> Any:
@@ -233,7 +238,7 @@ def test_any_calls_make_the_same_chain(creation: bytes, blocks: list[tuple[Seque
 def test_an_altered_transaction_is_answered_alike(twins: Twins, place: int, bits: int) -> None:
     account = SENDERS[0]
     nonce = twins.chains[0].nonce(to_canonical_address(account.address))
-    raw = bytearray(FreeTransaction(nonce, GAS, twins.contract, b"data", CHAIN_ID).signed(account.key))
+    raw = bytearray(_signed(account, nonce, twins.contract, b"data"))
     raw[place % len(raw)] ^= bits
     twins.open()
     twins.same(lambda chain: chain.apply(bytes(raw)))
