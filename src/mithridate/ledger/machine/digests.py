@@ -1,4 +1,4 @@
-"""Digests that are asked for again and again: of addresses, of storage slots, of the keys of a contract's tables."""
+"""Digests that are asked for again and again: of addresses and of storage slots."""
 
 from functools import lru_cache
 
