@@ -77,7 +77,9 @@ def _of_role(role: str, kills: list[Kill]) -> Iterator[Figure]:
 def _attempts(studies: Sequence[Sequence[AttemptState]]) -> Iterator[Figure]:
     states = [state for study in studies for state in study]
     yield _figure("studies", len(studies), "studies")
-    yield _figure("studies that stopped", sum(study[-1].phase is Phase.VOID for study in studies), "studies")
+    yield _figure(
+        "studies whose last attempt was void", sum(study[-1].phase is Phase.VOID for study in studies), "studies"
+    )
     for phase in (Phase.RELEASED, Phase.ROLLED_BACK, Phase.VOID):
         name = f"attempts {phase.name.lower().replace('_', ' ')}"
         yield _figure(name, sum(state.phase is phase for state in states), "attempts")
