@@ -264,6 +264,9 @@ class Board:
         return board_code()[1].result(name, self.view.call(self.address, self.data(name, *arguments)))
 
     def notes(self, view: EvmNetwork) -> list[bytes]:
+        # A node that still catches up has no board as yet.
+        if not view.code(self.address):
+            return []
         return list(board_code()[1].result("all_notes", view.call(self.address, self.data("all_notes"))))
 
     def everywhere(self, *notes: bytes) -> None:
