@@ -31,8 +31,8 @@ class OpeningLog:
 
         Args:
             round_number: from 1.
-            generation: how many earlier attempts of the round had their members bound; hospitals use other randomness
-                in each.
+            generation: how many earlier attempts of the round came to verdicts; hospitals use other randomness in
+                each.
             attempt: of the round.
             base: hash of the base model.
             members: indices of the accepted hospitals.

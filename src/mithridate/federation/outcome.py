@@ -9,6 +9,9 @@ from mithridate.verification.verdict import Rule
 STATUS = {Phase.RELEASED: "released", Phase.ROLLED_BACK: "rolled_back", Phase.VOID: "void"}
 """How the record of an attempt that is over calls its phase."""
 
+MAX_VOIDS = 6
+"""A round that is void this many times ends the study, in every runtime; the ledger holds the reasons."""
+
 
 def model_after(state: AttemptState) -> bytes:
     """Hash of the model that is current once an attempt is over."""

@@ -4,21 +4,18 @@ from mithridate.errors import RoundVoid
 from mithridate.evaluation.records import Observer, RoundRecord, append_record, read_records, rewrite_records
 from mithridate.federation.attempt import AttemptRun
 from mithridate.federation.folder import RunFolder
-from mithridate.federation.outcome import STATUS
+from mithridate.federation.outcome import MAX_VOIDS, STATUS
 from mithridate.federation.parties import Parties, seat
 from mithridate.federation.prepared import Prepared
 from mithridate.ledger.interface import Ledger, Phase
 from mithridate.ledger.verify import attempts
-
-MAX_ATTEMPTS = 3
-"""A round that is void this many times ends the study."""
 
 
 def run_secure(prepared: Prepared, folder: RunFolder, observer: Observer) -> None:
     """Finishes what a killed run left open, then plays all further rounds.
 
     Raises:
-        RoundVoid: a round was void `MAX_ATTEMPTS` times; the ledger holds the reasons.
+        RoundVoid: a round was void `MAX_VOIDS` times; the ledger holds the reasons.
         JournalAltered: the ledger does not replay.
     """
     parties = seat(prepared, folder)
@@ -46,10 +43,11 @@ class _Study:
             record = self._attempt(round_number).play()
             self._keep(record)
             voids = voids + 1 if record.status == "void" else 0
-            if voids == MAX_ATTEMPTS:
+            if voids == MAX_VOIDS:
                 raise RoundVoid(
                     f"round {round_number} was void {voids} times, the last time for this reason: {record.reason}. "
-                    f"The study stops; `mithridate ledger show {self._folder.path}` lists every attempt"
+                    f"The study stops with the model of round {round_number - 1}; `mithridate ledger show "
+                    f"{self._folder.path}` lists every attempt"
                 )
 
     def _next_round(self) -> int:

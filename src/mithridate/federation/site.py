@@ -55,8 +55,9 @@ class Site:
         Args:
             base: the round's model.
             round_number: from 1.
-            generation: how many aggregates of this round may have been opened before. A reopened round gets other
-                randomness, so that two aggregates of different members do not differ by one hospital's update.
+            generation: how many earlier attempts of this round came to verdicts. A round reopened after them gets
+                other randomness: its aggregate may have been opened, and two of different members must not differ by
+                one hospital's update; or too few were accepted, and the same updates would be rejected again.
             earlier: the models that were global before, oldest first, for attacks that use them.
 
         Raises:

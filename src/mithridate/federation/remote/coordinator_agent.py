@@ -3,12 +3,11 @@
 import logging
 
 from mithridate.federation.coordinator import Coordinator
+from mithridate.federation.outcome import MAX_VOIDS
 from mithridate.federation.remote.agent import OVER, Agent, Pace, Step
 from mithridate.ledger.interface import AttemptState, Draw, Ledger, Phase
 
 LOG = logging.getLogger(__name__)
-MAX_VOIDS = 6
-"""A round that is void this many times ends the study; the ledger holds the reasons."""
 _LONGEST_PAUSE_S = 120.0
 _NOBODY = "the deadline and the grace passed"
 

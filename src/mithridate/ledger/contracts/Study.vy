@@ -243,7 +243,7 @@ served: HashMap[uint256, uint256]  # by draw: rounds opened with its committee
 finished_round: public(uint256)
 latest_round: public(uint256)
 attempt_count: public(HashMap[uint256, uint256])
-bindings: HashMap[uint256, uint256]  # by round: attempts whose verdicts were bound
+judged: HashMap[uint256, uint256]  # by round: attempts in which a majority attested the same verdicts
 attempts: HashMap[uint256, Attempt]
 digests: HashMap[uint256, HashMap[uint256, bytes32]]
 accepted_counts: HashMap[uint256, HashMap[bytes32, uint256]]  # by hash of checked verdicts: accepted + 1
@@ -435,7 +435,7 @@ def open_round(round_number: uint256, base: bytes32, deadline: uint256):
     self.latest_round = round_number
     self.attempt_count[round_number] = attempt + 1
     key: uint256 = self._key(round_number, attempt)
-    generation: uint256 = self.bindings[round_number]
+    generation: uint256 = self.judged[round_number]
     committee: uint256[3] = self._committee()
     self.attempts[key].phase = SUBMITTING
     self.attempts[key].generation = generation
@@ -570,12 +570,12 @@ def attest_verdicts(round_number: uint256, attempt: uint256, verdicts: Bytes[102
     if late or not self._agreed(self.attempts[key].verdict_hashes, verdict_hash):
         return
     self.attempts[key].verdicts = verdicts
+    self.judged[round_number] += 1
     if accepted < min_accepted:
         self._void(round_number, attempt, "too few accepted")
     else:
         self.attempts[key].phase = BOUND
         self._suspend(round_number, attempt, verdicts)
-        self.bindings[round_number] += 1
         log Bound(round_number=round_number, attempt=attempt, verdicts=verdicts, accepted=accepted)
 
 

@@ -57,7 +57,7 @@ class AttemptState:
     """One attempt of a round, as the ledger holds it.
 
     Attributes:
-        generation: number of earlier attempts of this round whose verdicts were bound.
+        generation: in how many earlier attempts of this round a majority attested the same verdicts.
         deadline: in seconds of the ledger's clock; a submission counts while `now() < deadline`.
         committee: the study's validators that serve, by their place in the study; a rank is a place in here.
         committed: ranks that committed their randomness.

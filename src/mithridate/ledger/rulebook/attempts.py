@@ -14,7 +14,7 @@ class Attempt:
     """The state of an attempt; sets and keys are committee ranks, those of `digests` hospitals.
 
     Attributes:
-        generation: how many earlier attempts of the round had their members bound.
+        generation: in how many earlier attempts of the round a majority attested the same verdicts.
         base: hash of the base model.
         deadline: seconds since 1970.
         committee: places of its validators in the study.

@@ -33,7 +33,7 @@ class Study(Roster):
         self._reputation, self._committees = reputation, committees
         self._attempts: dict[int, list[Attempt]] = {}
         self._latest = self._finished = 0
-        self._bindings: dict[int, int] = {}
+        self._judged: dict[int, int] = {}
         self._served: dict[int, int] = {}
 
     def open_round(self, caller: Caller, number: int, base: bytes, deadline: int) -> None:
@@ -47,7 +47,7 @@ class Study(Roster):
         require(self._models.may_train(base), "model has a finding")
         require(deadline > caller.time, "deadline has passed")
         require(deadline <= caller.time + MAX_SECONDS, "deadline too far")
-        attempt = Attempt(self._bindings.get(number, 0), base, deadline, self._next_committee())
+        attempt = Attempt(self._judged.get(number, 0), base, deadline, self._next_committee())
         self._attempts.setdefault(number, []).append(attempt)
         self._latest = number
 
@@ -115,12 +115,12 @@ class Study(Roster):
         if late or not agreed(state.verdicts_of, verdicts):
             return
         state.verdicts = verdicts
+        self._judged[number] = self._judged.get(number, 0) + 1
         if verdicts.count(ACCEPTED) < self._terms.min_accepted:
             state.void("too few accepted")
             return
         state.phase = Phase.BOUND
         self._suspended |= {index for index, code in enumerate(verdicts) if code == SUSPENDED}
-        self._bindings[number] = self._bindings.get(number, 0) + 1
 
     def attest_model(self, caller: Caller, number: int, attempt: int, model: bytes) -> None:
         """A validator attests the new model's hash; a majority of equal ones makes it current."""
