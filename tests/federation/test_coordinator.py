@@ -65,7 +65,7 @@ def test_the_curators_message_is_kept_apart_and_divided_like_any_other(coordinat
     for rank in range(3):
         assert coordinator.curated_part(STATE, rank) == parse(sent, 2 * D).for_validator(rank)
     assert coordinator.curated_part(NEXT, 0) is None
-    coordinator.discard()
+    coordinator.discard(STATE)
     assert files(mailbox) == []
 
 
@@ -146,11 +146,15 @@ def test_parts_of_another_attempt_are_not_handed_out(coordinator: Coordinator) -
     assert coordinator.parts(NEXT, 1) == {}
 
 
-def test_discard_keeps_the_curators_message_only(coordinator: Coordinator, mailbox: Path) -> None:
+def test_discard_keeps_the_reference_set_and_what_came_for_the_next_attempt(
+    coordinator: Coordinator, mailbox: Path
+) -> None:
     coordinator.accept_reference((0, 1, 2), message_of(0, 2 * D), 2 * D)
     coordinator.accept(STATE, 0, MESSAGE)
     coordinator.accept(NEXT, 1, message_of(1))
-    coordinator.discard()
+    coordinator.discard(STATE)
+    assert files(mailbox) == ["2-2/1.msg", "reference-0-1-2.msg"]
+    coordinator.discard(SimpleNamespace(round=3, attempt=0))
     assert files(mailbox) == ["reference-0-1-2.msg"]
     assert [path.name for path in mailbox.iterdir()] == ["reference-0-1-2.msg"]
     assert parse_part(coordinator.reference_part((0, 1, 2), 0, 2 * D).part, 2 * D).body == b""

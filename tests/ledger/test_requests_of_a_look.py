@@ -1,6 +1,7 @@
 """How many requests the ledger's users wait for, which the prediction of a round over a network counts on."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ from mithridate.ledger.evm import EvmNetwork
 
 ANSWERING_42 = bytes.fromhex("600a600c600039600a6000f3602a60005260206000f3")
 """Makes a contract that answers every call with 42."""
+
+ANSWERING_ITS_BLOCK = bytes.fromhex("6009600c60003960096000f3" + "4360005260206000f3")
+"""Makes a contract that answers every call with the number of the block at which it is asked."""
 
 
 class Asked:
@@ -111,5 +115,31 @@ def test_the_last_final_block_is_looked_up_once_a_block(tmp_path: Path, monkeypa
         asked.seconds = 2 * HEAD_KEPT_S
         writer.transact(account, contract, b"")
         assert reader.height() == writer.height() - 1
+        reader.close()
+        writer.close()
+
+
+def test_inside_unconfirmed_the_last_block_is_read_and_outside_the_last_final_one(tmp_path: Path) -> None:
+    with service_network(tmp_path).start() as made:
+        writer, account = made.connect(), new_account()
+        contract = writer.deploy(account, ANSWERING_ITS_BLOCK)
+        for _ in range(3):
+            writer.transact(account, contract, b"")
+        reader = EvmNetwork([made.followers[0].url], finality=2, timeout=5.0)
+        last = writer.height()
+
+        def asked() -> int:
+            return int.from_bytes(reader.call(contract, b""), "big")
+
+        # What was read ahead does not count as final: the node would seem behind ever after.
+        for _ in range(2):
+            assert asked() == reader.height() == last - 2
+            with reader.unconfirmed():
+                assert asked() == last
+                with reader.unconfirmed():
+                    assert asked() == last
+                assert asked() == last
+        with ThreadPoolExecutor(1) as another, reader.unconfirmed():
+            assert another.submit(asked).result() == last - 2
         reader.close()
         writer.close()

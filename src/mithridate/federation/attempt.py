@@ -97,7 +97,7 @@ class AttemptRun:
             hospital.forget()
         for validator in self._parties.committee.every:
             validator.forget()
-        self._parties.coordinator.discard()
+        self._parties.coordinator.discard(state)
         return self.record(self._now(state))
 
     def _from_the_start(self, state: AttemptState) -> None:

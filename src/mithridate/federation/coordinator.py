@@ -179,11 +179,12 @@ class Coordinator:
             place: parse(_read(path), MAX_LENGTH).for_validator(rank) for place, path in paths.items() if path.exists()
         }
 
-    def discard(self) -> None:
-        """Deletes the messages of all attempts: none of them is needed once a round is over."""
+    def discard(self, over: AttemptState) -> None:
+        """Deletes the messages of an attempt that is over and of those before it; the next may have some by now."""
         with self._writing:
             for folder in self._mailbox.iterdir():
-                if folder.is_dir() and re.fullmatch(r"\d+-\d+", folder.name):
+                place = re.fullmatch(r"(\d+)-(\d+)", folder.name) if folder.is_dir() else None
+                if place and (int(place[1]), int(place[2])) <= (over.round, over.attempt):
                     shutil.rmtree(folder)
 
     @cached_property

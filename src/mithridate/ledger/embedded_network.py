@@ -4,7 +4,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import rlp  # type: ignore[import-untyped]
@@ -143,6 +143,10 @@ class EmbeddedNetwork:
         """See `Network.height`."""
         with self._lock:
             return self._chain.height
+
+    def unconfirmed(self) -> AbstractContextManager[None]:
+        """See `Network.unconfirmed`; here nothing is taken back."""
+        return nullcontext()
 
     @contextmanager
     def block(self) -> Iterator[None]:

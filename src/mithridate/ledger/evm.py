@@ -71,6 +71,7 @@ class EvmNetwork:
         self._nodes = Nodes(listed, agreement=agreement, finality=finality, patience=timeout, chain_id=chain_id)
         self._outbox = Outbox(self._nodes)
         self._answers = Answers()
+        self._unconfirmed = Answers() if finality else self._answers
         self._timeout = timeout
         self._local = threading.local()
         self._price = (0.0, 0)
@@ -82,9 +83,12 @@ class EvmNetwork:
         return self._nodes.suspects
 
     def call(self, to: str, data: bytes) -> bytes:
-        """See `Network.call`. Read at the last final block; inside `block`, the changes made there come first."""
+        """See `Network.call`. Read at the last final block, or inside `unconfirmed` at the last block; inside `block`,
+        the changes made there come first."""
         self._settle()
-        return self._nodes.agreed(lambda endpoint, anchor: self._answers.call(endpoint, to, data, anchor.hash))
+        final = not getattr(self._local, "unconfirmed", False)
+        answers = self._answers if final else self._unconfirmed
+        return self._nodes.agreed(lambda endpoint, anchor: answers.call(endpoint, to, data, anchor.hash), final=final)
 
     def transact(self, account: Account, to: str, data: bytes) -> None:
         """See `Network.transact`."""
@@ -111,6 +115,16 @@ class EvmNetwork:
     def height(self) -> int:
         """Number of the last final block."""
         return self._nodes.agreed(lambda _, anchor: anchor.number)
+
+    @contextmanager
+    def unconfirmed(self) -> Iterator[None]:
+        """See `Network.unconfirmed`."""
+        before = getattr(self._local, "unconfirmed", False)
+        self._local.unconfirmed = True
+        try:
+            yield
+        finally:
+            self._local.unconfirmed = before
 
     @contextmanager
     def block(self) -> Iterator[None]:

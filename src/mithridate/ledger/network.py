@@ -56,6 +56,13 @@ class Network(Protocol):
         """
         ...
 
+    def unconfirmed(self) -> AbstractContextManager[None]:
+        """What this thread reads inside may yet be taken back, where changes are not held for good at once.
+
+        For what does no harm if it was done in vain. Changes made inside are held for good when they return, as ever.
+        """
+        ...
+
     def close(self) -> None:
         """Leaves the chain; nothing can be read or changed through this object any more."""
         ...

@@ -121,8 +121,12 @@ class Nodes:
 
         return self._patiently(ask)
 
-    def agreed(self, question: Callable[[Endpoint, Head], Answer]) -> Answer:
+    def agreed(self, question: Callable[[Endpoint, Head], Answer], *, final: bool = True) -> Answer:
         """What `agreement` endpoints answer alike about the last final block.
+
+        Args:
+            question: asked at a block; its answers can be compared and hashed.
+            final: False asks at an endpoint's last block, which may yet be replaced.
 
         Raises:
             Reverted: they say so of the contract.
@@ -132,8 +136,8 @@ class Nodes:
             lambda notes: (
                 said
                 for source in self.ordered()
-                for anchor in self.attempt(source, self.anchor, notes)
-                for said in self._anchored(source, anchor, question, notes)
+                for anchor in self.attempt(source, self.anchor if final else self.head, notes)
+                for said in self._anchored(source, anchor, question, notes, final=final)
             )
         )
         return _outcome(said)
@@ -166,12 +170,19 @@ class Nodes:
         LOG.warning("%s %s: it lies or is broken, tell its operator", endpoint.name, why)
 
     def _anchored(
-        self, source: Endpoint, anchor: Head, question: Callable[[Endpoint, Head], Answer], notes: dict[str, str]
+        self,
+        source: Endpoint,
+        anchor: Head,
+        question: Callable[[Endpoint, Head], Answer],
+        notes: dict[str, str],
+        *,
+        final: bool,
     ) -> "Iterator[Said[Answer]]":
         order = [source, *(each for each in self.ordered() if each is not source)]
         about = f"block {anchor.number}"
         for said in self._alike(order, lambda endpoint: question(endpoint, anchor), about, notes):
-            self.seen(anchor.number)
+            if final:
+                self.seen(anchor.number)
             yield said
 
     def _alike(

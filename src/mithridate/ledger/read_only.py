@@ -1,6 +1,6 @@
 """The half of a network that a past state lacks: whatever would change it is refused."""
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 
 from mithridate.errors import LedgerError
 from mithridate.ledger.accounts import Account
@@ -22,6 +22,10 @@ class ReadOnly:
     def block(self) -> AbstractContextManager[None]:
         """Raises LedgerError."""
         raise LedgerError(READ_ONLY)
+
+    def unconfirmed(self) -> AbstractContextManager[None]:
+        """A past state is not taken back."""
+        return nullcontext()
 
     def close(self) -> None:
         """Nothing is held."""

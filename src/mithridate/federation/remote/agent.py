@@ -33,6 +33,14 @@ class Pace:
     patience: float = 300.0
 
 
+Opening = tuple[int, int, bytes, int, tuple[int, ...]]
+
+
+def opening(state: AttemptState) -> Opening:
+    """What an attempt was opened with: all that an update and its message depend on."""
+    return state.round, state.attempt, state.base_hash, state.generation, tuple(state.committee)
+
+
 class Step(StrEnum):
     """What a look at the ledger came to."""
 
@@ -126,23 +134,41 @@ class Agent:
                 self._stop.wait(self._pace.poll)
 
     def look(self) -> Step:
-        """One look at the ledger, and what follows from it."""
+        """One look at the ledger, and what follows from it.
+
+        While an attempt takes submissions, nothing is revealed: until then a party goes by what the ledger may yet take
+        back, so as not to wait at each step until it cannot.
+        """
         self._begun = self._begun or self._ledger.begun()
         state = self._ledger.latest() if self._begun else None
+        if state is not None and state.phase in OVER:
+            self.over(state)
+        with self._ledger.unconfirmed():
+            coming = self._ledger.latest() if self._begun else None
+            if coming is not None and coming.phase is Phase.SUBMITTING:
+                self.status.saw(coming)
+                return self.step(coming, settled=state is not None and opening(state) == opening(coming))
         self.status.saw(state)
         if state is None:
             self.status.now("waiting for the first round")
             return self.between() if self._begun else Step.IDLE
         if state.phase in OVER:
-            self.over(state)
             if state.round == self._rounds and state.phase is not Phase.VOID:
                 return Step.FINISHED
             self.status.now("waiting for the next attempt")
             return self.between()
-        return self.step(state)
+        if state.phase is Phase.SUBMITTING:
+            self.status.now("waiting until it is for good that submissions are closed")
+            return Step.IDLE
+        return self.step(state, settled=True)
 
-    def step(self, state: AttemptState) -> Step:
-        """What follows from an attempt that is not over."""
+    def step(self, state: AttemptState, *, settled: bool) -> Step:
+        """What follows from an attempt that is not over.
+
+        Args:
+            state: of the attempt; while it takes submissions, as the ledger may yet take it back.
+            settled: whether it was opened for good.
+        """
         raise TypeError(f"{type(self).__name__} does not say what it does in an attempt")
 
     def over(self, state: AttemptState) -> None:

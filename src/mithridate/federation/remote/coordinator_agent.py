@@ -4,7 +4,7 @@ import logging
 
 from mithridate.federation.coordinator import Coordinator
 from mithridate.federation.outcome import MAX_VOIDS
-from mithridate.federation.remote.agent import OVER, Agent, Pace, Step
+from mithridate.federation.remote.agent import OVER, Agent, Opening, Pace, Step, opening
 from mithridate.ledger.interface import AttemptState, Draw, Ledger, Phase
 
 LOG = logging.getLogger(__name__)
@@ -43,7 +43,8 @@ class CoordinatorAgent(Agent):
         self._voids = 0
         self._failed_draws = 0
         self._paused: tuple[int, int] | None = None
-        self._over: tuple[int, int] | None = None
+        self._over: Opening | None = None
+        self._uncleared: AttemptState | None = None
 
     @property
     def gave_up(self) -> bool:
@@ -56,12 +57,26 @@ class CoordinatorAgent(Agent):
             self.status.now("waiting for the study to begin")
             return Step.IDLE
         state = self._ledger.latest()
-        self.status.saw(state)
+        if state is not None:
+            self._clear(state)
+        with self._ledger.unconfirmed():
+            coming = self._ledger.latest()
+            self.status.saw(coming)
+            if coming is not None and coming.phase not in OVER:
+                return self.step(coming, settled=state is not None and opening(state) == opening(coming))
+            if coming is not None and self._opens_early(coming):
+                self._end(coming)
+                return self._open(coming.round + 1)
         if state is not None and state.phase not in OVER:
-            return self.step(state)
+            self.status.now("waiting until it is for good that the attempt is over")
+            return Step.IDLE
         return self._between(state)
 
-    def step(self, state: AttemptState) -> Step:
+    def _opens_early(self, over: AttemptState) -> bool:
+        """Whether the next round may open on a model that the ledger may yet take back: if it does, so it does that."""
+        return over.phase is Phase.RELEASED and over.round < self._rounds and not self._ledger.draws()
+
+    def step(self, state: AttemptState, *, settled: bool) -> Step:
         """See `Agent.step`."""
         self.status.now("relaying")
         if state.phase < Phase.FINAL and self._ledger.now() > state.deadline + self._grace:
@@ -71,10 +86,6 @@ class CoordinatorAgent(Agent):
         return Step.IDLE
 
     def _between(self, state: AttemptState | None) -> Step:
-        if state is not None and self._over != (state.round, state.attempt):
-            self._over = (state.round, state.attempt)
-            self._coordinator.discard()
-            self._count(state)
         if self.gave_up:
             return Step.FINISHED
         if state is not None and state.phase is Phase.VOID:
@@ -84,9 +95,27 @@ class CoordinatorAgent(Agent):
             return Step.FINISHED
         return self._open(following)
 
-    def _count(self, state: AttemptState) -> None:
+    def _clear(self, state: AttemptState) -> None:
+        """Deletes the messages of the last attempt once it is over for good; the next one may be open by then.
+
+        Args:
+            state: of the latest attempt, for good.
+        """
+        if state.phase in OVER:
+            self._end(state)
+        ended = self._uncleared
+        if ended is not None and (state.phase in OVER or opening(state)[:2] > opening(ended)[:2]):
+            self._coordinator.discard(ended)
+            self._uncleared = None
+
+    def _end(self, state: AttemptState) -> None:
+        """Takes note, once, that an attempt is over."""
+        if self._over == opening(state):
+            return
+        self._over = opening(state)
         LOG.info("round %d attempt %d: %s %s", state.round, state.attempt, state.phase.name, state.void_reason or "")
         self._voids = state.attempt + 1 if state.phase is Phase.VOID else 0
+        self._uncleared = state
 
     def _reopen(self, state: AttemptState) -> Step:
         # Whoever is missing needs time to come back.

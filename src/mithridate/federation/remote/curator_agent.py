@@ -11,7 +11,7 @@ from mithridate.errors import EncodingError, MessageError
 from mithridate.federation.curator import Curator
 from mithridate.federation.material import Material
 from mithridate.federation.reference import reference_hash, share_reference
-from mithridate.federation.remote.agent import Agent, Pace, Step
+from mithridate.federation.remote.agent import Agent, Opening, Pace, Step, opening
 from mithridate.federation.remote.site_desk import CoordinatorDesk
 from mithridate.federation.remote.wire import RelayRefused
 from mithridate.federation.seats import possible_seats
@@ -50,7 +50,8 @@ class CuratorAgent(Agent):
         self._desk = desk
         self._curated = curated
         self._reference = reference
-        self._done: tuple[int, int] | None = None
+        self._curated_for: Opening | None = None
+        self._message: bytes | None = None
 
     def look(self) -> Step:
         """See `Agent.look`; before the study begins, the reference set is handed in."""
@@ -73,19 +74,35 @@ class CuratorAgent(Agent):
         self.status.now("waiting for the administrator to begin the study")
         return Step.IDLE
 
-    def step(self, state: AttemptState) -> Step:
+    def step(self, state: AttemptState, *, settled: bool) -> Step:
         """See `Agent.step`."""
-        place = (state.round, state.attempt)
-        if not self._curated or state.phase is not Phase.SUBMITTING or self._done == place:
+        if self._curated and state.phase is Phase.SUBMITTING and self._curated_for != opening(state):
+            return self._curate(state)
+        if self._message is None or state.phase is not Phase.SUBMITTING:
             self.status.now("waiting for the next attempt")
             return Step.IDLE
+        if not settled:
+            self.status.now("waiting until the attempt is open for good")
+            return Step.IDLE
+        return self._hand_in(state, self._message)
+
+    def _curate(self, state: AttemptState) -> Step:
         self.status.now("training")
         self._desk.fetch_model(state.base_hash, self._curator.store)
+        self._message = None
         try:
-            self._desk.hand_in_curated(state, self._curator.curate(state))
-        except (EncodingError, RelayRefused) as error:
+            self._message = self._curator.curate(state)
+        except EncodingError as error:
             LOG.warning("the curator sits out round %d: %s", state.round, error)
-        self._done = place
+        self._curated_for = opening(state)
+        return Step.ACTED
+
+    def _hand_in(self, state: AttemptState, message: bytes) -> Step:
+        try:
+            self._desk.hand_in_curated(state, message)
+        except RelayRefused as error:
+            LOG.warning("the curator sits out round %d: %s", state.round, error)
+        self._message = None
         return Step.ACTED
 
 

@@ -124,7 +124,8 @@ class Desk:
             request = open_request(data, self._study_id, self._roles.keys, self._lengths.limit)
             sender = request.sender
             # One request of a participant at a time: a later one never ends before an earlier one.
-            with self._turns[sender]:
+            # What is not there for good counts here: a site may know of it for good a block before the coordinator.
+            with self._turns[sender], self._ledger.unconfirmed():
                 self._in_order(request)
                 payload = _ANSWERS[request.topic](self, request)
         except ProtocolError as error:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from mithridate.errors import EncodingError, ModelRefused, RuleViolation
 from mithridate.federation.hospital import Hospital
-from mithridate.federation.remote.agent import Agent, Pace, Step
+from mithridate.federation.remote.agent import Agent, Opening, Pace, Step, opening
 from mithridate.federation.remote.malice import Malice
 from mithridate.federation.remote.site_desk import CoordinatorDesk
 from mithridate.federation.remote.wire import RelayRefused
@@ -53,21 +53,24 @@ class HospitalAgent(Agent):
         self._index = hospital.site.index
         self._malice = malice
         self._drops = drops
-        self._trained: tuple[int, int] | None = None
-        self._given_up: tuple[int, int] | None = None
+        self._trained: Opening | None = None
+        self._given_up: Opening | None = None
         self._checked: tuple[int, int] | None = None
 
-    def step(self, state: AttemptState) -> Step:
+    def step(self, state: AttemptState, *, settled: bool) -> Step:
         """See `Agent.step`."""
-        place = (state.round, state.attempt)
-        if state.phase is not Phase.SUBMITTING or self._index in state.submissions or self._given_up == place:
+        opened = opening(state)
+        if state.phase is not Phase.SUBMITTING or self._index in state.submissions or self._given_up == opened:
             self.status.now("waiting for the validators")
             return self._check(state)
         if self._index in self._ledger.suspended():
             self.status.now("suspended: takes no part")
             return Step.IDLE
-        if self._trained != place:
+        if self._trained != opened:
             return self._train(state)
+        if not settled:
+            self.status.now("waiting until the attempt is open for good")
+            return Step.IDLE
         if len(state.committed) < VALIDATORS:
             self.status.now("waiting for the validators to commit their randomness")
             return Step.IDLE
@@ -76,21 +79,23 @@ class HospitalAgent(Agent):
     def over(self, state: AttemptState) -> None:
         """See `Agent.over`."""
         self._check(state)
-        self._hospital.forget()
+        # By now it may have trained for the next attempt.
+        if self._trained == opening(state):
+            self._hospital.forget()
 
     def _train(self, state: AttemptState) -> Step:
         self.status.now("training")
         if self._drops("before", state):
-            self._given_up = (state.round, state.attempt)
+            self._given_up = opening(state)
             return Step.IDLE
         self._desk.fetch_model(state.base_hash, self._store)
         try:
             self._update(state)
         except (EncodingError, ModelRefused) as error:
             LOG.warning("%s sits out round %d: %s", self.name, state.round, error)
-            self._given_up = (state.round, state.attempt)
+            self._given_up = opening(state)
             return Step.IDLE
-        self._trained = (state.round, state.attempt)
+        self._trained = opening(state)
         return Step.ACTED
 
     def _update(self, state: AttemptState) -> None:
@@ -103,7 +108,6 @@ class HospitalAgent(Agent):
 
     def _submit(self, state: AttemptState) -> Step:
         self.status.now("submitting")
-        place = (state.round, state.attempt)
         message = self._hospital.seal(state)
         try:
             # Before the commitment: once the ledger says that all have submitted, all messages are there.
@@ -112,7 +116,7 @@ class HospitalAgent(Agent):
             self._hospital.commit(state)
         except (RelayRefused, RuleViolation) as error:
             LOG.warning("%s could not submit in round %d: %s", self.name, state.round, error)
-            self._given_up = place
+            self._given_up = opening(state)
             return Step.IDLE
         return Step.ACTED
 

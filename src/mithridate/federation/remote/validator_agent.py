@@ -127,9 +127,10 @@ class ValidatorAgent(Agent):
             Phase.FINAL: self._final,
         }
 
-    def step(self, state: AttemptState) -> Step:
+    def step(self, state: AttemptState, *, settled: bool) -> Step:
         """See `Agent.step`."""
-        self._hand_over(state)
+        if settled:
+            self._hand_over(state)
         if self._validator.rank_in(state) is None:
             self.status.now("not of this attempt's committee")
             self._meetings.leave()

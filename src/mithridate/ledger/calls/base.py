@@ -1,5 +1,6 @@
 """Calls of a study's contracts by name, on any network."""
 
+from contextlib import AbstractContextManager
 from typing import Any
 
 from mithridate.errors import LedgerError
@@ -34,6 +35,10 @@ class ContractCalls:
     def now(self) -> int:
         """The date, in seconds, of a change made now."""
         return self._network.now()
+
+    def unconfirmed(self) -> AbstractContextManager[None]:
+        """See `Ledger.unconfirmed`."""
+        return self._network.unconfirmed()
 
     def height(self) -> int:
         """Groups of state changes so far."""

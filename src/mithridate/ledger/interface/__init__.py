@@ -5,6 +5,7 @@ changes state returns once the ledger holds the change, or raises `RuleViolation
 nothing. Administrators' calls are votes: they return once the vote is held, and take effect with the vote that decides.
 """
 
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from mithridate.ledger.interface.access import AccessLog, AccessRequest, AccessState
@@ -66,6 +67,14 @@ class Ledger(Rounds, Membership, ModelRecords, Draws, AccessLog, Notices, Protoc
 
     def now(self) -> int:
         """The ledger's clock in seconds: the date of a state change made now. Deadlines are `now()` + seconds."""
+        ...
+
+    def unconfirmed(self) -> AbstractContextManager[None]:
+        """What this thread reads inside may yet be taken back, where changes are not held for good at once.
+
+        For what does no harm if it was done in vain, and never for what reveals anything. Changes made inside are held
+        for good when they return, as ever.
+        """
         ...
 
     def height(self) -> int:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from mithridate.ledger.accounts import Account
@@ -94,6 +95,10 @@ class RulebookLedger(ContractLedger):
     def now(self) -> int:
         """See `Ledger.now`."""
         return self._clock()
+
+    def unconfirmed(self) -> AbstractContextManager[None]:
+        """See `Ledger.unconfirmed`."""
+        return nullcontext()
 
     def height(self) -> int:
         """See `Ledger.height`."""
