@@ -3,6 +3,7 @@
 import contextlib
 import secrets
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -47,6 +48,8 @@ STARTED = (Role.COORDINATOR, Role.VALIDATOR, Role.CURATOR, Role.HOSPITAL)
 BEGIN_S = 240.0
 LOOK_S = 0.5
 MAX_STARTS = 20
+MAX_FAILURES = 3
+"""So often a participant may end with an error of its own while no attempt ends; whoever is killed does not fail."""
 
 
 class Poc:
@@ -83,6 +86,7 @@ class Poc:
         self._password = secrets.token_urlsafe(24)
         self._chain: SharedLedger | None = None
         self._recorded: set[tuple[int, int]] = set()
+        self._failures: Counter[str] = Counter()
         self.lost: set[str] = set()
         """Participants that are not started again."""
         with ExitStack() as stack:
@@ -160,9 +164,11 @@ class Poc:
             RunError: somebody ended too often; the message holds the end of its log.
         """
         for process in self.processes.values():
-            if process.status in (None, 0) or process.name in self.lost or self._study_over():
+            status = process.status
+            if not status or process.name in self.lost or self._study_over():
                 continue
-            if process.starts >= MAX_STARTS:
+            self._failures[process.name] += status > 0
+            if process.starts >= MAX_STARTS or self._failures[process.name] >= MAX_FAILURES:
                 raise RunError(f"{process.name} ended {process.starts} times; its log ends:\n{process.end_of_log()}")
             process.start()
 
@@ -177,6 +183,7 @@ class Poc:
         for state in attempts(self.chain.reader):
             if state.phase in STATUS and (state.round, state.attempt) not in self._recorded:
                 self._recorded.add((state.round, state.attempt))
+                self._failures.clear()
                 made.append(self._record(state))
                 self._keep(made[-1])
         return made
