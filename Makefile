@@ -5,9 +5,9 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 # The system's uv where there is one, else one of the checkout's own.
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
-# Tests of one network share a worker, which starts it once.
+# Tests of one network, and those of one file, share a worker, which makes once what they need.
 # Two of the four mostly wait for the blocks of networks.
-PYTEST_ARGS ?= -n 4 --dist loadgroup
+PYTEST_ARGS ?= -n 4 --dist loadgroup --no-loadscope-reorder
 NETWORKS := .networks/bin/geth .networks/bin/polygon-edge
 BENCH ?= aggregation inference training memory demo ledger
 

@@ -14,6 +14,7 @@ import pytest
 from mithridate.emulation.network import require_emulation
 from mithridate.errors import EmulationUnavailable
 
+LONG_GROUPS = ("networks-", "poc")
 LONGEST_NAME = 40
 """Bytes of a parameter that its test may be named by."""
 
@@ -119,6 +120,19 @@ def s3() -> Iterator[str]:
         fsspec.filesystem("s3").mkdir("models")
         yield "s3://models"
     server.stop()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A worker takes a whole file, whose tests share fixtures and compiled programs; the longest groups come first."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    items.sort(key=lambda item: not any(_is_long(mark.args[0]) for mark in item.iter_markers("xdist_group")))
+
+
+def _is_long(group: str) -> bool:
+    return group.startswith(LONG_GROUPS)
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
