@@ -16,7 +16,7 @@ from mithridate.ledger.interface import AttemptState, Ledger, Phase
 
 LOG = logging.getLogger(__name__)
 OVER = (Phase.RELEASED, Phase.ROLLED_BACK, Phase.VOID)
-_LONGEST_PAUSE_S = 30.0
+_LONGEST_PAUSE_S = 5.0
 _MOST_DOUBLINGS = 16
 
 
