@@ -240,7 +240,7 @@ def test_a_coordinator_that_is_down_for_days_ends_no_process(error: Exception) -
     agent.run()
     assert len(agent.pauses) == 3000
     assert agent.pauses[:3] == [1.0, 2.0, 4.0]
-    assert max(agent.pauses) == agent.pauses[-1] == 30.0
+    assert max(agent.pauses) == agent.pauses[-1] == 5.0
     assert agent.status.failures == 3000
 
 

@@ -48,7 +48,6 @@ class TwoViews:
     def __init__(self, final: AttemptState | None, coming: AttemptState | None) -> None:
         self.final, self.coming = final, coming
         self.numbers_of_draws = 0
-        self.told: list[tuple[Any, ...]] = []
         self._ahead = False
 
     @contextmanager
